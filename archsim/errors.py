@@ -1,0 +1,83 @@
+"""Every error that archsim raises on purpose.
+
+::
+
+    ArchsimError                 what the command line turns into one message and exit code 2
+    ├── SpecError                a file, an override or an option that a user wrote is wrong
+    ├── NotFoundError            a name that no library holds
+    ├── WorkloadError            a network whose layers do not fit together
+    ├── CompileError             a network that does not fit a board
+    ├── ProgramError             a Program that breaks the rules of the timed dataflow
+    └── DeadlockError            a run that can never end
+
+A traceback reaches a user only for a bug in archsim.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+__all__ = [
+    "ArchsimError",
+    "CompileError",
+    "DeadlockError",
+    "NotFoundError",
+    "Problem",
+    "ProgramError",
+    "SpecError",
+    "WorkloadError",
+    "nearest",
+]
+
+
+class ArchsimError(Exception):
+    """Base of all errors that a user can cause; its text is the whole message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in what a user wrote: where it stands and what would be right."""
+
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+@dataclass(eq=False)
+class SpecError(ArchsimError):
+    """All the mistakes of one file at once, in the order in which they stand there."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class NotFoundError(ArchsimError):
+    """A chip, tile or workload of that name is nowhere."""
+
+
+class WorkloadError(ArchsimError):
+    """The layers of a network do not fit together; names the layer and both shapes."""
+
+
+class CompileError(ArchsimError):
+    """The network does not fit: the demand, the capacity, the gap, and what would help."""
+
+
+class ProgramError(ArchsimError):
+    """A Program that no engine may run, found before the run."""
+
+
+class DeadlockError(ArchsimError):
+    """Nothing can happen and firings remain; names the stuck stages and the cycle."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint such as ``; did you mean 'power'?``, or an empty text when nothing is near."""
+    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {match[0]!r}?" if match else ""
