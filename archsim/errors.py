@@ -18,12 +18,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 __all__ = [
     "ArchsimError",
     "CompileError",
     "DeadlockError",
     "NotFoundError",
+    "Obstacle",
     "Problem",
     "ProgramError",
     "SpecError",
@@ -73,8 +75,42 @@ class ProgramError(ArchsimError):
     """A Program that no engine may run, found before the run."""
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What a stuck stage waits for, in numbers of the Program: a step towards a deadlock.
+
+    For ``tokens``, ``have`` have been delivered at ``end`` and ``want`` are needed from stage ``waits_for``;
+    for ``room``, ``have`` places are used and ``want`` would be, had the firing started.
+    """
+
+    stage: int
+    flow: int
+    end: int
+    lacks: Literal["tokens", "room"]
+    have: int
+    want: int
+    waits_for: int
+
+
 class DeadlockError(ArchsimError):
-    """Nothing can happen and firings remain; names the stuck stages and the cycle."""
+    """Nothing can happen and firings remain; names the stuck stages and the cycle.
+
+    ``chain`` leads from the lowest stuck stage; ``cycle`` is its repeating part, empty if the chain ends at a
+    stage that has finished.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        stuck: tuple[int, ...] = (),
+        chain: tuple[Obstacle, ...] = (),
+        cycle: tuple[Obstacle, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.stuck = stuck
+        self.chain = chain
+        self.cycle = cycle
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

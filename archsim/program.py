@@ -47,13 +47,16 @@ class Sequence:
 
     @classmethod
     def constant(cls, value: int) -> Sequence:
+        """``value`` for every n."""
         return cls((int(value),))
 
     @classmethod
     def of(cls, values: Iterable[int], increment: int = 0, offset: int = 0) -> Sequence:
+        """A sequence from any integers, numpy's included."""
         return cls(tuple(int(v) for v in values), int(increment), int(offset))
 
     def at(self, n: int) -> int:
+        """The value for one n."""
         period, position = divmod(n, len(self.table))
         return self.offset + self.table[position] + self.increment * period
 
@@ -205,6 +208,7 @@ class Program:
 
     @cached_property
     def arrays(self) -> ProgramArrays:
+        """The same Program as flat arrays."""
         return _flatten(self)
 
 
@@ -245,11 +249,11 @@ def _check_flow(flow: Flow, program: Program) -> None:
             raise ProgramError(f"{where}: ends at stage {end.stage}, there are {len(program.stages)} stages")
         if not NO_NODE <= end.node < len(flow.route):
             raise ProgramError(f"{where}: ends at hop {end.node}, its route has {len(flow.route)} hops")
-        steps = np.diff(np.asarray(end.free.table, np.int64))
+        stage = program.stages[end.stage]
+        steps = np.diff(np.asarray(end.free.table, np.int64), prepend=-end.free.offset)  # nothing is freed at first
         wraps = end.free.table[0] + end.free.increment - end.free.table[-1]
-        if (len(steps) and steps.min() < 0) or wraps < 0:
-            stage = program.stages[end.stage].name
-            raise ProgramError(f"{where}: the tokens freed by stage {stage!r} must never fall in number")
+        if steps.min() < 0 or (wraps < 0 and stage.firings > len(end.free.table)):
+            raise ProgramError(f"{where}: the tokens freed by stage {stage.name!r} must never fall in number")
 
 
 def _pointers(counts: Iterable[int]) -> Ints:

@@ -1,0 +1,112 @@
+"""The command line: options in, tables and files out; no logic of its own.
+
+Imports of what a command needs stand inside it, so that ``archsim --help`` starts at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from archsim._version import __version__
+from archsim.errors import ArchsimError
+
+app = typer.Typer(
+    name="archsim",
+    help="Simulate accelerators that compute inside memristor crossbars.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for stdout.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, as tile.core.components.adc.bits=6; repeatable."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"archsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _emit(value: Any, target: Path | None) -> bool:
+    """Write ``value`` where ``--json`` says; True if standard output is taken by it."""
+    if target is None:
+        return False
+    from archsim.report.files import write_json
+
+    if str(target) == "-":
+        import json
+
+        typer.echo(json.dumps(value, indent=2, allow_nan=False))
+        return True
+    write_json(target, value)
+    return False
+
+
+@app.command("list")
+def list_(json: Json = None) -> None:
+    """List the chips, tiles and workloads that can be named."""
+    from archsim.report.catalogue import catalogue, catalogue_table
+    from archsim.report.hardware import print_wide
+
+    entries = catalogue()
+    if not _emit(entries, json):
+        print_wide(catalogue_table(entries))
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A chip, tile or workload: its name or its file.")],
+    set_: Set = None,
+    json: Json = None,
+) -> None:
+    """Show a chip or tile, rolled up from its components, beside the published figures."""
+    from archsim.report.hardware import hardware_tables, print_wide, show_hardware
+    from archsim.spec.loader import document_kind
+
+    kind = document_kind(name)
+    out, rollup, _ = show_hardware(kind, name, set_ or [])
+    if not _emit(out, json):
+        print_wide(hardware_tables(out, rollup))
+
+
+@app.command()
+def schema(
+    kind: Annotated[str | None, typer.Argument(help="chip, tile or workload; all of them by default.")] = None,
+    json: Json = None,
+) -> None:
+    """Print the JSON Schema of the files, for editors."""
+    from archsim.spec.schema import json_schema
+
+    value = json_schema(kind)
+    _emit(value, json if json is not None else Path("-"))
+
+
+def main() -> None:
+    """The console script: one clear message and exit code 2 for whatever a user can cause."""
+    try:
+        app()
+    except ArchsimError as error:
+        typer.echo(f"archsim: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

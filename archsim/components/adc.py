@@ -1,0 +1,75 @@
+"""The analog-to-digital converters, which in most designs take the largest share of power."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from archsim.spec.base import Area, Energy, Frequency, Strict
+from archsim.spec.component import Component
+
+__all__ = ["ADC"]
+
+Bits = Annotated[int, Field(ge=1, le=16)]
+
+
+class ResolutionCost(Strict):
+    """What one conversion costs at one resolution; only ratios to the rated resolution are used."""
+
+    energy: Energy
+    area: Area
+
+
+class ADC(Component):
+    """``count`` converters in a core, each ``rate`` conversions a second; the action is ``convert``.
+
+    A successive-approximation (SAR) converter of another resolution than ``rated_bits`` costs what the table
+    ``by_bits`` says, relative to its rated entry: clock, memory and reference buffer grow with the bits, the
+    capacitive DAC exponentially (Saberi et al., TCAS-I 2011, as used by the ISAAC paper).  Without the table,
+    power and area stay as given.
+    """
+
+    unit_action: ClassVar[str] = "convert"
+
+    kind: Literal["adc"]
+    type: Literal["sar"] = "sar"
+    bits: Bits
+    rate: Frequency
+    rated_bits: Bits | None = None
+    by_bits: dict[int, ResolutionCost] = {}
+
+    @field_validator("by_bits", mode="before")
+    @classmethod
+    def _whole_bits(cls, table: Any) -> Any:
+        if not isinstance(table, dict):
+            return table
+        return {int(key) if isinstance(key, str) and key.isdigit() else key: row for key, row in table.items()}
+
+    @model_validator(mode="after")
+    def _tabled(self) -> ADC:
+        if self.by_bits and (missing := {self.bits, self.rated_bits or self.bits} - set(self.by_bits)):
+            listed = ", ".join(str(bits) for bits in sorted(self.by_bits))
+            message = "{bits} bits is not in by_bits, which has {listed}"
+            raise PydanticCustomError("by_bits", message, {"bits": min(missing), "listed": listed})
+        return self
+
+    def actions_per_s(self, cycle_ps: int) -> Fraction:
+        """``count`` × ``rate``."""
+        return self.count * self.rate.value
+
+    def _ratio(self, cost: str) -> float:
+        if not self.by_bits:
+            return 1.0
+        rated = self.by_bits[self.rated_bits or self.bits]
+        return float(getattr(self.by_bits[self.bits], cost)) / float(getattr(rated, cost))
+
+    def power_scale(self) -> float:
+        """Proportional to count and to the energy of a conversion at this resolution."""
+        return super().power_scale() * self._ratio("energy")
+
+    def area_scale(self) -> float:
+        """Proportional to count and to the area of a converter at this resolution."""
+        return super().area_scale() * self._ratio("area")

@@ -1,0 +1,123 @@
+"""The timing and the work of one matrix-vector multiplication (MVM) in a core, from its components.
+
+An MVM passes the groups of ``core.pipeline``: those of ``before`` and ``after`` once, those of ``steps`` once
+for each input step.  A group takes the longest of one cycle and what its members need; it is pipelined against
+the other groups, so that with S steps and groups of equal duration d
+
+    interval = S d                              (with overlap)
+    latency  = (before + S + steps - 1 + after) d
+
+ISAAC (Shafiee et al., ISCA 2016, Fig. 4): 1 + (16 + 3 - 1) + 3 = 22 cycles of 100 ns, a new one every 16.
+PUMA (Ankit et al., ASPLOS 2019): 16 + 3 - 1 = 18 stages of 128 ns = 2304 ns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from archsim.components.adc import ADC
+from archsim.components.crossbar import Crossbar
+from archsim.components.dac import DAC
+from archsim.components.rated import Operator
+from archsim.spec.component import Component
+from archsim.spec.tile import Core, Tile
+from archsim.units import duration_ps
+
+__all__ = ["MvmTiming", "adc", "cells_per_weight", "conversions_per_read", "crossbar", "input_steps", "mvm_timing"]
+
+
+def crossbar(core: Core) -> Crossbar:
+    """The array row of a core."""
+    row = core.the("crossbar")[1]
+    assert isinstance(row, Crossbar)
+    return row
+
+
+def adc(core: Core) -> ADC:
+    """The ADC row of a core."""
+    row = core.the("adc")[1]
+    assert isinstance(row, ADC)
+    return row
+
+
+def input_steps(core: Core) -> int:
+    """Input steps of one MVM: ceil(input bits / DAC bits)."""
+    row = core.the("dac")[1]
+    assert isinstance(row, DAC)
+    return -(-core.encoding.input_bits // row.bits)
+
+
+def cells_per_weight(core: Core) -> int:
+    """Bit slices of one weight: ceil(weight bits / cell bits)."""
+    return -(-core.encoding.weight_bits // crossbar(core).cell_bits)
+
+
+def conversions_per_read(core: Core, used_columns: int | None = None) -> int:
+    """ADC conversions for one array and one input step; all columns are in use unless ``used_columns`` says so."""
+    encoding, columns = core.encoding, crossbar(core).columns
+    if used_columns is not None and not encoding.convert_unused_columns:
+        columns = used_columns
+    return columns + (encoding.unit_columns if encoding.convert_unit_columns else 0)
+
+
+@dataclass(frozen=True)
+class MvmTiming:
+    """Durations in ps of the groups of a core's pipeline, and what follows for one MVM."""
+
+    before_ps: tuple[int, ...]
+    steps_ps: tuple[int, ...]
+    after_ps: tuple[int, ...]
+    steps: int
+    overlap: bool
+
+    @property
+    def latency_ps(self) -> int:
+        """From the start of the first group to the end of the last, for a single MVM."""
+        slowest = max(self.steps_ps)
+        through = sum(self.steps_ps) + (self.steps - 1) * slowest
+        return sum(self.before_ps) + through + sum(self.after_ps)
+
+    @property
+    def core_latency_ps(self) -> int:
+        """The part of the latency between the groups ``before`` and ``after``."""
+        return sum(self.steps_ps) + (self.steps - 1) * max(self.steps_ps)
+
+    @property
+    def interval_ps(self) -> int:
+        """Between the starts of two MVMs in the same arrays."""
+        if not self.overlap:
+            return self.latency_ps
+        return max(self.steps * max(self.steps_ps), *self.before_ps, *self.after_ps, 1)
+
+
+def mvm_timing(tile: Tile) -> MvmTiming:
+    """The timing of one MVM that fills the arrays of a core of ``tile``."""
+    core = tile.core
+
+    def durations(groups: list[list[str]], stepped: bool) -> tuple[int, ...]:
+        return tuple(_group_ps(tile, group, stepped) for group in groups)
+
+    pipeline = core.pipeline
+    return MvmTiming(
+        durations(pipeline.before, False),
+        durations(pipeline.steps, True),
+        durations(pipeline.after, False),
+        input_steps(core),
+        pipeline.overlap,
+    )
+
+
+def _group_ps(tile: Tile, group: list[str], stepped: bool) -> int:
+    needed = sum(_member_ps(tile.core, tile.row(name)) for name in group) if stepped else 0
+    return max(tile.core.cycle_ps, needed)
+
+
+def _member_ps(core: Core, row: Component) -> int:
+    """What a row needs for one input step of all arrays of the core; 0 where its time is not given."""
+    arrays = crossbar(core).count
+    if isinstance(row, ADC):
+        return duration_ps(Fraction(conversions_per_read(core) * arrays), row.actions_per_s(core.cycle_ps))
+    if row.kind == "shift-add" and isinstance(row, Operator):
+        return duration_ps(Fraction(conversions_per_read(core) * arrays), row.capacity_per_s())
+    return row.time_ps(core.cycle_ps) if row.time is not None else 0

@@ -1,0 +1,64 @@
+"""Where names are looked up: the shipped libraries, then the folders of ``ARCHSIM_PATH``, then file paths."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from archsim.errors import NotFoundError, nearest
+
+__all__ = ["FOLDERS", "find", "names", "shown"]
+
+FOLDERS = {"chip": "configs", "tile": "tiles", "workload": "workloads"}
+"""The library folder of each kind of document."""
+
+_PACKAGE = Path(__file__).resolve().parent
+_ROOT = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent
+_SUFFIXES = (".yaml", ".yml")
+
+
+def _folders(kind: str) -> list[Path]:
+    extra = [Path(part) for part in os.environ.get("ARCHSIM_PATH", "").split(os.pathsep) if part]
+    return [_ROOT / FOLDERS[kind], *(inside for root in extra for inside in (root / FOLDERS[kind], root))]
+
+
+def names(kind: str) -> dict[str, Path]:
+    """All names of ``kind`` and their files, sorted; of two files of one name the first folder's counts."""
+    found: dict[str, Path] = {}
+    for folder in _folders(kind):
+        if folder.is_dir():
+            for path in sorted(folder.iterdir()):
+                if path.suffix in _SUFFIXES and path.is_file():
+                    found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or os.sep in name or name.endswith(_SUFFIXES)
+
+
+def find(kind: str, name: str, base: Path | None = None) -> Path:
+    """The file of the ``kind`` named ``name``; a path is taken from ``base`` (the folder of the file that names it)."""
+    if not _is_path(name):
+        for folder in _folders(kind):
+            for suffix in _SUFFIXES:
+                if (path := folder / (name + suffix)).is_file():
+                    return path
+    path = (base or Path()) / name
+    if path.is_file() or (_is_path(name) and path.exists()):
+        return path
+    if _is_path(name):
+        raise NotFoundError(f"no {kind} file at {str(path)!r}")
+    known = names(kind)
+    hint = nearest(name, known) or f"; there are {', '.join(known)}"
+    raise NotFoundError(f"no {kind} named {name!r}{hint}")
+
+
+def shown(path: Path) -> str:
+    """The path as messages show it: from the library's root, from the working folder, or as it is."""
+    for root in (_ROOT, Path.cwd()):
+        try:
+            return str(path.resolve().relative_to(root))
+        except ValueError:
+            continue
+    return str(path)

@@ -1,0 +1,1 @@
+"""Tables and files for people: everything here only reads results."""

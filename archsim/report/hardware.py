@@ -1,0 +1,181 @@
+"""``archsim show`` for chips and tiles: the roll-up as JSON values and as tables like the papers'."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from archsim.errors import ArchsimError
+from archsim.hardware.rollup import Rollup, chip_rollup, tile_rollup
+from archsim.spec.chip import Chip
+from archsim.spec.component import Component
+from archsim.spec.loader import Loaded, load_chip, load_tile
+from archsim.spec.provenance import Published
+from archsim.spec.tile import Tile
+
+__all__ = ["hardware_tables", "print_wide", "show_hardware"]
+
+_LEVEL = {"core": "core", "tile": "tile", "chip": "chip"}
+_HIDDEN = ("kind", "count", "power", "area", "source", "status", "assumed", "note", "by_bits", "static_share")
+
+
+def _load(kind: str, name: str, overrides: Sequence[str]) -> Loaded[Any]:
+    return load_chip(name, overrides) if kind == "chip" else load_tile(name, overrides)
+
+
+def _rollup(model: Chip | Tile) -> Rollup:
+    return chip_rollup(model) if isinstance(model, Chip) else tile_rollup(model)
+
+
+def show_hardware(kind: str, name: str, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], Rollup, Loaded[Any]]:
+    """The JSON of ``archsim show`` for a chip or tile, its roll-up and its specification."""
+    loaded = _load(kind, name, overrides)
+    rollup = _rollup(loaded.model)
+    summary = rollup.summary()
+    readings = [_reading(kind, name, overrides, reading) for reading in loaded.model.readings]
+    out = {"kind": kind, "name": loaded.model.name, "title": loaded.model.title, **summary}
+    out["published"] = [_beside(figure, summary, readings) for figure in loaded.model.published]
+    out["readings"] = [{key: value for key, value in r.items() if key != "summary"} for r in readings]
+    out["deviations"] = list(loaded.model.deviations)
+    if isinstance(loaded.model, Chip):
+        out["deviations"] += loaded.model.tile.deviations
+    out["assumed"] = sorted(f"{row.key}.{key}" for row in rollup.rows for key in row.component.assumed)
+    out["config_hash"] = loaded.config_hash
+    return out, rollup, loaded
+
+
+def _reading(kind: str, name: str, overrides: Sequence[str], reading: Any) -> dict[str, Any]:
+    changes = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in reading.set.items()]
+    summary = _rollup(_load(kind, name, [*overrides, *changes]).model).summary()
+    return {
+        "name": reading.name,
+        "why": reading.why,
+        "set": dict(reading.set),
+        "peak": summary["peak"],
+        "mvm": summary["mvm"],
+        "summary": summary,
+    }
+
+
+def _beside(figure: Published, summary: dict[str, Any], readings: list[dict[str, Any]]) -> dict[str, Any]:
+    ours = _metric(summary, figure.metric)
+    return {
+        "metric": figure.metric,
+        "paper": figure.value,
+        "archsim": ours,
+        "ratio": ours / figure.value if figure.value else None,
+        "status": figure.status,
+        "source": figure.source,
+        "note": figure.note,
+        "readings": {r["name"]: _metric(r["summary"], figure.metric) for r in readings},
+    }
+
+
+def _metric(summary: dict[str, Any], path: str) -> float:
+    """The number at a dotted path; keys may hold dots themselves."""
+    if path in summary and isinstance(summary[path], int | float):
+        return float(summary[path])
+    for cut in (i for i, letter in enumerate(path) if letter == "."):
+        inner = summary.get(path[:cut])
+        if isinstance(inner, dict):
+            return _metric(inner, path[cut + 1 :])
+    raise ArchsimError(f"published: no metric {path!r}; there are {', '.join(sorted(summary))}")
+
+
+def _parameters(row: Component) -> str:
+    """The keys of a row that size it, as the papers print them."""
+    dump = row.model_dump(mode="json", exclude_none=True)
+    shown = [f"{key.replace('_', ' ')} {value}" for key, value in dump.items() if key not in _HIDDEN]
+    return ", ".join(text for text in shown if not text.startswith("rated ") and text != "shared by 1")
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _component_table(rollup: Rollup) -> Table:
+    table = Table(title="From components to chip", title_justify="left", expand=False)
+    for heading, justify in (("level", "left"), ("component", "left"), ("count", "right"), ("parameters", "left")):
+        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    table.add_column("power mW", justify="right", no_wrap=True)
+    table.add_column("area mm²", justify="right", no_wrap=True)
+    table.add_column("status", overflow="fold")
+    top = list(rollup.power_w)
+    for level in top:
+        if level != top[0]:
+            below = top[top.index(level) - 1]
+            rows = [r for r in rollup.rows if r.level == below]
+            often = rows[0].times / next((r.times for r in rollup.rows if r.level == level), 1)
+            if level == "chip":
+                often = rows[0].times
+            power, area = rollup.power_w[below] * often, rollup.area_mm2[below] * often
+            table.add_row(level, f"{below}s", f"{often:g}", "", _number(power * 1e3), _number(area), "sum")
+        for row in (r for r in rollup.rows if r.level == level):
+            scale = row.times if level == "chip" else 1
+            count = f"{row.component.count * scale:g}"
+            cells = [_number(row.power_w * scale * 1e3), _number(row.area_mm2 * scale)]
+            table.add_row(level, row.name, count, _parameters(row.component), *cells, row.component.status)
+        sums = [_number(rollup.power_w[level] * 1e3), _number(rollup.area_mm2[level])]
+        table.add_row(f"[b]{level}[/b]", "[b]total[/b]", "", "", *(f"[b]{s}[/b]" for s in sums), "", end_section=True)
+    return table
+
+
+def _published_table(out: dict[str, Any]) -> Table:
+    table = Table(title="Published beside archsim", title_justify="left")
+    table.add_column("metric", overflow="fold")
+    for heading in ("paper", "archsim", "ratio", *(r["name"] for r in out["readings"])):
+        table.add_column(heading, justify="right", overflow="fold")
+    table.add_column("status", overflow="fold")
+    table.add_column("source", overflow="fold")
+    for figure in out["published"]:
+        ratio = "" if figure["ratio"] is None else f"{figure['ratio']:.3f}"
+        others = [_number(value) for value in figure["readings"].values()]
+        numbers = [_number(figure["paper"]), _number(figure["archsim"]), ratio, *others]
+        source = figure["source"] + (f" ({figure['note']})" if figure["note"] else "")
+        table.add_row(figure["metric"], *numbers, figure["status"], source)
+    return table
+
+
+def _headline(out: dict[str, Any]) -> Text:
+    peak, mvm = out["peak"], out["mvm"]
+    text = Text(f"{out['title'] or out['name']}\n", style="bold")
+    line = (
+        f"peak {peak['tops']:.4g} TOPS ({peak['operations_per_mac']} operations a MAC), {peak['power_w']:.4g} W, "
+        f"{peak['area_mm2']:.4g} mm²: {peak['tops_per_w']:.4g} TOPS/W, {peak['tops_per_mm2']:.4g} TOPS/mm²\n"
+        f"one MVM in {mvm['latency_ns']:g} ns, a new one every {mvm['interval_ns']:g} ns; "
+        f"{out['storage']['arrays']} arrays hold {out['storage']['weights_mib']:.4g} MiB"
+    )
+    return text.append(line, style="not bold")
+
+
+def _list(title: str, lines: Sequence[str]) -> list[RenderableType]:
+    if not lines:
+        return []
+    bullets = [Padding(Text("• " + line), (0, 0, 0, 2)) for line in lines]
+    return [Text(f"\n{title}", style="italic"), *bullets]
+
+
+def hardware_tables(out: dict[str, Any], rollup: Rollup) -> Group:
+    """What ``archsim show`` prints for a chip or tile."""
+    parts: list[RenderableType] = [_headline(out), _component_table(rollup)]
+    if out["published"]:
+        parts.append(_published_table(out))
+    parts += _list("Other readings", [f"{r['name']}: {r['why']}" for r in out["readings"]])
+    parts += _list("Deviations from the paper", [line.strip() for line in out["deviations"]])
+    if out["assumed"]:
+        parts += _list("Assumed, no source gives it", [", ".join(out["assumed"])])
+    return Group(*parts)
+
+
+def print_wide(content: RenderableType) -> None:
+    """Print to standard output; where that is no terminal, wide enough that no number is cut."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(content)

@@ -1,0 +1,1 @@
+"""What a user writes: the pydantic models, the strict YAML reader, names and overrides."""

@@ -1,0 +1,72 @@
+"""The model of a chip file: how many of which tile, the network on chip, what leaves the chip."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from archsim.errors import nearest
+from archsim.spec.base import Bandwidth, Strict
+from archsim.spec.component import AnyComponent, Component
+from archsim.spec.provenance import Published, Reading
+from archsim.spec.tile import Tile
+
+__all__ = ["Chip", "Noc"]
+
+
+class Noc(Strict):
+    """The network on chip: routers in ``columns`` × ``rows``, each with ``concentration`` tiles.
+
+    ``router`` and ``chip_link`` name rows of the chip or its tile.  A router passes a head in its ``cycles``,
+    a link in ``link_cycles``, of the router's clock; a channel moves ``bandwidth`` each way.
+    """
+
+    topology: Literal["mesh"]
+    columns: Annotated[int, Field(ge=1, le=1024)]
+    rows: Annotated[int, Field(ge=1, le=1024)]
+    concentration: Annotated[int, Field(ge=1, le=1024)] = 1
+    router: str
+    chip_link: str
+    bandwidth: Bandwidth
+    link_cycles: Annotated[int, Field(ge=1)] = 1
+    source: str
+    assumed: list[str] = []
+
+
+class Chip(Strict):
+    """A chip of ``tiles`` tiles; a board is one or more of them."""
+
+    schema_: Annotated[Literal[1], Field(alias="schema")]
+    kind: Literal["chip"]
+    name: Annotated[str, Field(min_length=1)]
+    title: str = ""
+    tile: Tile
+    tiles: Annotated[int, Field(ge=1, le=65536)]
+    components: dict[str, AnyComponent] = {}
+    """Rows of the chip itself; ``shared_by: n`` in one of them means one for every n tiles."""
+    noc: Noc
+    bibtex: str = ""
+    deviations: list[str] = []
+    published: list[Published] = []
+    readings: list[Reading] = []
+
+    def row(self, name: str) -> Component:
+        """The row of that name, of the chip first, else of its tile."""
+        return self.components[name] if name in self.components else self.tile.components[name]
+
+    @model_validator(mode="after")
+    def _network_fits(self) -> Chip:
+        known = [*self.components, *self.tile.components]
+        for key, kind in (("router", "router"), ("chip_link", "chip-link")):
+            name = getattr(self.noc, key)
+            row = self.components.get(name) or self.tile.components.get(name)
+            if row is None or row.kind != kind:
+                values = {"key": key, "kind": kind, "name": repr(name), "hint": nearest(name, known)}
+                raise PydanticCustomError("noc", "noc.{key} must name a row of kind {kind}, got {name}{hint}", values)
+        places = self.noc.columns * self.noc.rows * self.noc.concentration
+        if places < self.tiles:
+            message = f"the noc has places for {places} tiles, the chip has {self.tiles}"
+            raise PydanticCustomError("noc", "{message}", {"message": message})
+        return self

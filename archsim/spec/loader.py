@@ -1,0 +1,226 @@
+"""From a name or a file to a validated model: references, ``extends``, overrides, and every error at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from archsim import library
+from archsim.errors import NotFoundError, Problem, SpecError, nearest
+from archsim.spec.base import Strict
+from archsim.spec.chip import Chip
+from archsim.spec.tile import Tile
+from archsim.spec.tree import Mark, Node, parse, read_file
+
+__all__ = ["Loaded", "document_kind", "load", "load_chip", "load_node", "load_tile", "validate"]
+
+Model = TypeVar("Model", bound=Strict)
+Chain = tuple[Path, ...]
+
+REFERENCES = {"chip": {"tile": "tile"}, "tile": {}, "workload": {}}
+"""Which keys of a kind of document name another document."""
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[Model]):
+    """A validated model and the fully resolved tree that it was made from."""
+
+    model: Model
+    node: Node
+
+    def resolved_yaml(self) -> str:
+        """The resolved configuration, references and overrides worked in, defaults written out."""
+        plain = self.model.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)
+
+    @property
+    def config_hash(self) -> str:
+        """A hash of all that determines the model: SHA-256 of its canonical JSON, 16 digits."""
+        plain = self.model.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def load(kind: str, name: str, model: type[Model], overrides: Sequence[str] = ()) -> Loaded[Model]:
+    """The ``kind`` (chip, tile, workload) called ``name``, with ``key.key=value`` overrides applied."""
+    node = load_node(kind, name)
+    for override in overrides:
+        _override(node, override)
+    return Loaded(validate(node, model), node)
+
+
+def document_kind(name: str) -> str:
+    """What ``name`` is: the first of chip, workload and tile that a library holds, or what its file says."""
+    for kind in ("chip", "workload", "tile"):
+        if name in library.names(kind):
+            return kind
+    try:
+        node = read_file(path := library.find("chip", name), library.shown(path))
+    except NotFoundError:
+        known = {other: kind for kind in ("tile", "workload", "chip") for other in library.names(kind)}
+        hint = nearest(name, known) or "; 'archsim list' shows all names"
+        raise NotFoundError(f"no chip, tile or workload named {name!r}{hint}") from None
+    kind = _declared_kind(node)
+    if kind not in library.FOLDERS:
+        raise SpecError([_kind_problem(node, kind, "chip, tile or workload")])
+    return str(kind)
+
+
+def _declared_kind(node: Node) -> Any:
+    if not isinstance(node.value, dict):
+        raise SpecError([Problem(str(node.mark), "expected a mapping with 'schema: 1' and 'kind: …'")])
+    return node.value["kind"].plain() if "kind" in node.value else None
+
+
+def _kind_problem(node: Node, got: Any, expected: str) -> Problem:
+    if got is None:
+        return Problem(str(node.mark), f"the key 'kind' is missing; expected kind: {expected}")
+    hint = nearest(str(got), library.FOLDERS)
+    return Problem(str(node.find(("kind",))), f"expected kind: {expected}, got kind: {got!s:.40}{hint}")
+
+
+def load_node(kind: str, name: str, base: Path | None = None, chain: Chain = ()) -> Node:
+    """The resolved tree of the ``kind`` called ``name``; ``chain`` are the files that led here."""
+    path = library.find(kind, name, base)
+    if (real := path.resolve()) in chain:
+        loop = [library.shown(step) for step in (*chain[chain.index(real) :], real)]
+        raise SpecError([Problem(library.shown(chain[-1]), "the files refer to each other: " + " -> ".join(loop))])
+    node = read_file(path, library.shown(path))
+    if (got := _declared_kind(node)) != kind:
+        raise SpecError([_kind_problem(node, got, kind)])
+    return _resolve(node, kind, (*chain, real))
+
+
+def _resolve(node: Node, kind: str, chain: Chain) -> Node:
+    """``node`` with its references replaced by what they name, and laid over what it extends."""
+    for key, other in REFERENCES[kind].items():
+        child = node.value.get(key)
+        if child is not None and isinstance(child.value, str):
+            node.value[key] = _named(other, child, chain)
+        elif child is not None and isinstance(child.value, dict) and "extends" in child.value:
+            node.value[key] = _resolve(child, other, chain)
+    if "extends" not in node.value:
+        return node
+    parent = node.value.pop("extends")
+    if not isinstance(parent.value, str):
+        message = f"extends: expected the name of a {kind}, got {parent.plain()!r}"
+        raise SpecError([Problem(str(parent.mark), message[:200])])
+    return _merge(_named(kind, parent, chain), node, str(node.mark).split(":", 1)[0])
+
+
+def _named(kind: str, reference: Node, chain: Chain) -> Node:
+    try:
+        return load_node(kind, reference.value, reference.base, chain)
+    except NotFoundError as error:
+        raise SpecError([Problem(str(reference.mark), str(error))]) from None
+
+
+def _merge(below: Node, above: Node, who: str) -> Node:
+    """``above`` laid over ``below``: mappings merge, ``null`` removes, a row of another kind replaces the row."""
+    if not (isinstance(below.value, dict) and isinstance(above.value, dict)) or _other_kind(below, above):
+        return above
+    merged = Node(dict(below.value), above.mark, dict(below.key_marks), above.base)
+    for key, child in above.value.items():
+        merged.key_marks[key] = above.key_marks[key]
+        if child.value is None:
+            merged.value.pop(key, None)
+        else:
+            merged.value[key] = _merge(merged.value[key], child, who) if key in merged.value else child
+    _say_who_changed(merged, above.value.keys(), who)
+    return merged
+
+
+def _other_kind(below: Node, above: Node) -> bool:
+    kinds = [node.value["kind"].plain() for node in (below, above) if "kind" in node.value]
+    return len(kinds) == 2 and kinds[0] != kinds[1]
+
+
+def _say_who_changed(row: Node, changed: Any, who: str) -> None:
+    """A component row whose numbers were changed no longer has the standing of its source."""
+    numbers = [key for key in changed if key not in ("source", "status", "note", "assumed", "kind")]
+    if "source" not in row.value or "status" not in row.value or not numbers:
+        return
+    if "status" not in changed:
+        row.value["status"] = Node("set_by_user", row.mark)
+    if "source" not in changed:
+        was = row.value["source"].plain()
+        row.value["source"] = Node(f"{was}; {', '.join(numbers)} set by {who}", row.mark)
+
+
+def _override(root: Node, text: str) -> None:
+    """Apply one ``dotted.key=value``; the value is YAML."""
+    key, equals, value = text.partition("=")
+    origin = f"--set {text}"
+    if not equals or not key.strip():
+        raise SpecError([Problem(origin, "expected dotted.key=value, such as tile.core.components.adc.bits=6")])
+    new = parse(value, origin) if value.strip() else Node(None, Mark(origin))
+    _place_at(new, Mark(origin))
+    steps = key.strip().split(".")
+    node = root
+    for depth, step in enumerate(steps[:-1]):
+        node = _descend(node, step, ".".join(steps[:depth]), origin)
+    _put(node, steps[-1], new, ".".join(steps[:-1]), origin)
+    _say_who_changed(node, [steps[-1]], "--set")
+
+
+def _place_at(node: Node, mark: Mark) -> None:
+    node.mark = mark
+    children = node.value.values() if isinstance(node.value, dict) else node.value
+    for child in children if isinstance(node.value, dict | list) else ():
+        _place_at(child, mark)
+    node.key_marks = dict.fromkeys(node.key_marks, mark)
+
+
+def _descend(node: Node, step: str, where: str, origin: str) -> Node:
+    child = node.child(step)
+    if child is not None:
+        return child
+    if not isinstance(node.value, dict):
+        kind = "a list" if isinstance(node.value, list) else "a value"
+        raise SpecError([Problem(origin, f"{where!r} is {kind} and has no key {step!r}")])
+    hint = nearest(step, node.value) or f"; the keys there are {', '.join(sorted(node.value))}"
+    raise SpecError([Problem(origin, f"{where or 'the document'} has no key {step!r}{hint}")])
+
+
+def _put(node: Node, step: str, new: Node, where: str, origin: str) -> None:
+    if isinstance(node.value, list) and node.child(step) is not None:
+        node.value[int(step)] = new
+    elif isinstance(node.value, dict):
+        node.value[step] = new
+        node.key_marks[step] = new.mark
+    else:
+        raise SpecError([Problem(origin, f"{where!r} has no key {step!r}")])
+
+
+def validate(node: Node, model: type[Model]) -> Model:
+    """``node`` as a ``model``; SpecError lists every mistake with its place."""
+    try:
+        return model.model_validate(node.plain())
+    except ValidationError as error:
+        found = [_located(node, line) for line in error.errors(include_url=False)]
+        found.sort(key=lambda pair: pair[0])
+        raise SpecError([problem for _, problem in found]) from None
+
+
+def _located(node: Node, line: Any) -> tuple[tuple[str, int, int], Problem]:
+    path = tuple(line["loc"])
+    mark = node.find(path) if line["type"] == "unknown_key" else (node.value_mark(path) or node.find(path[:-1]))
+    dotted = ".".join(str(step) for step in path)
+    message = f"{dotted}: {line['msg']}" if dotted else str(line["msg"])
+    return (mark.origin, mark.line, mark.column), Problem(str(mark), message)
+
+
+def load_chip(name: str, overrides: Sequence[str] = ()) -> Loaded[Chip]:
+    """The chip called ``name``, its tile resolved."""
+    return load("chip", name, Chip, overrides)
+
+
+def load_tile(name: str, overrides: Sequence[str] = ()) -> Loaded[Tile]:
+    """The tile called ``name``."""
+    return load("tile", name, Tile, overrides)

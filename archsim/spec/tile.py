@@ -1,0 +1,146 @@
+"""The model of a tile file: components, the core and how it pipelines an MVM, encoding, device."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from archsim.errors import nearest
+from archsim.spec.base import Length, Resistance, Strict, Time
+from archsim.spec.component import AnyComponent, Component
+from archsim.spec.provenance import Published, Reading
+from archsim.units import Quantity, duration_ps
+
+__all__ = ["Core", "Device", "Encoding", "Pipeline", "Tile"]
+
+Rows = Annotated[dict[str, AnyComponent], Field(min_length=1)]
+Bits = Annotated[int, Field(ge=1, le=32)]
+Groups = list[Annotated[list[str], Field(min_length=1)]]
+
+
+class Encoding(Strict):
+    """How weights and inputs stand on the arrays.
+
+    ``offset``: weights are stored with a bias that is subtracted digitally.  ``flipped``: as offset, and a
+    column whose largest sum would need one more ADC bit is stored complemented (ISAAC).  ``slices``: the
+    slices of a weight stand side by side in one array, or each in an array of its own.
+    """
+
+    scheme: Literal["offset", "flipped"]
+    weight_bits: Bits
+    input_bits: Bits
+    slices: Literal["side-by-side", "array-each"]
+    unit_columns: Annotated[int, Field(ge=0, le=16)] = 0
+    """Columns beside those of the weights, which sum the inputs."""
+    convert_unit_columns: bool = False
+    """Whether the conversion of the unit columns takes ADC time."""
+    convert_unused_columns: bool = True
+    """Whether an ADC converts also the columns that hold no weight."""
+
+
+class Pipeline(Strict):
+    """The pipeline of one MVM, as groups of rows that work in the same cycle.
+
+    ``before`` and ``after`` pass once an MVM, ``steps`` once for each input step (DAC width of input bits).
+    A group takes one cycle, or longer if its members need longer.  Without ``overlap`` an MVM starts only
+    when the one before has left the pipeline.
+    """
+
+    before: Groups = []
+    steps: Annotated[Groups, Field(min_length=1)]
+    after: Groups = []
+    overlap: bool
+
+    def names(self) -> list[str]:
+        """Every row named, in order of first appearance."""
+        return list(dict.fromkeys(name for group in [*self.before, *self.steps, *self.after] for name in group))
+
+
+class Core(Strict):
+    """``count`` cores a tile: arrays with their converters, ISAAC's in-situ multiply-accumulate unit."""
+
+    count: Annotated[int, Field(ge=1, le=65536)]
+    cycle: Time
+    encoding: Encoding
+    pipeline: Pipeline
+    components: Rows
+
+    @property
+    def cycle_ps(self) -> int:
+        """The cycle in ps."""
+        return _ps(self.cycle)
+
+    def the(self, kind: str) -> tuple[str, Component]:
+        """Name and row of the only component of ``kind``."""
+        return next((name, row) for name, row in self.components.items() if row.kind == kind)
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Core:
+        for kind in ("crossbar", "dac", "adc"):
+            names = [name for name, row in self.components.items() if row.kind == kind]
+            if len(names) != 1:
+                message = "a core needs exactly one row of kind {kind}, got {got}"
+                raise PydanticCustomError("core", message, {"kind": kind, "got": ", ".join(names) or "none"})
+        stepped = {self.components[n].kind for group in self.pipeline.steps for n in group if n in self.components}
+        if missing := [kind for kind in ("dac", "crossbar", "adc") if kind not in stepped]:
+            message = "pipeline.steps must name the rows of kind dac, crossbar and adc; missing: {missing}"
+            raise PydanticCustomError("core", message, {"missing": ", ".join(missing)})
+        return self
+
+
+class Device(Strict):
+    """The memristor cell that the numerical core reads."""
+
+    model: str
+    r_on: Resistance
+    r_off: Resistance
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Device:
+        if self.r_off.value <= self.r_on.value:
+            values = {"on": str(self.r_on), "off": str(self.r_off)}
+            raise PydanticCustomError("device", "r_off must be above r_on, got {off} and {on}", values)
+        return self
+
+
+class Tile(Strict):
+    """A tile: its own rows, and a core that it holds ``count`` times."""
+
+    schema_: Annotated[Literal[1], Field(alias="schema")]
+    kind: Literal["tile"]
+    name: Annotated[str, Field(min_length=1)]
+    title: str = ""
+    technology: Length
+    cycle: Time
+    """The cycle of the tile's own clock."""
+    bibtex: str = ""
+    deviations: list[str] = []
+    components: Rows
+    core: Core
+    device: Device | None = None
+    published: list[Published] = []
+    readings: list[Reading] = []
+
+    @property
+    def cycle_ps(self) -> int:
+        """The cycle of the tile's clock in ps."""
+        return _ps(self.cycle)
+
+    def row(self, name: str) -> Component:
+        """The row of that name, of the core first."""
+        return self.core.components[name] if name in self.core.components else self.components[name]
+
+    @model_validator(mode="after")
+    def _pipeline_names(self) -> Tile:
+        known = [*self.core.components, *self.components]
+        for name in self.core.pipeline.names():
+            if name not in known:
+                values: dict[str, Any] = {"name": repr(name), "hint": nearest(name, known)}
+                raise PydanticCustomError("pipeline", "core.pipeline names {name}, which is no row{hint}", values)
+        return self
+
+
+def _ps(time: Quantity) -> int:
+    return duration_ps(1, 1 / time.value)
