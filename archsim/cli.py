@@ -77,11 +77,17 @@ def show(
     set_: Set = None,
     json: Json = None,
 ) -> None:
-    """Show a chip or tile, rolled up from its components, beside the published figures."""
+    """Show a chip or tile, rolled up from its components, or a workload's layers, beside the published figures."""
     from archsim.report.hardware import hardware_tables, print_wide, show_hardware
+    from archsim.report.workload import show_workload, workload_tables
     from archsim.spec.loader import document_kind
 
     kind = document_kind(name)
+    if kind == "workload":
+        network = show_workload(name, set_ or [])
+        if not _emit(network, json):
+            print_wide(workload_tables(network))
+        return
     out, rollup, _ = show_hardware(kind, name, set_ or [])
     if not _emit(out, json):
         print_wide(hardware_tables(out, rollup))

@@ -18,7 +18,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 __all__ = [
     "ArchsimError",
@@ -55,8 +55,14 @@ class SpecError(ArchsimError):
 
     problems: list[Problem] = field(default_factory=list)
 
+    LISTED: ClassVar[int] = 100
+    """How many of them the message lists."""
+
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        lines = [str(problem) for problem in self.problems[: self.LISTED]]
+        if (more := len(self.problems) - self.LISTED) > 0:
+            lines.append(f"and {more} more like these")
+        return "\n".join(lines)
 
 
 class NotFoundError(ArchsimError):
@@ -113,7 +119,10 @@ class DeadlockError(ArchsimError):
         self.cycle = cycle
 
 
+_LONGEST_WORD = 200
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint such as ``; did you mean 'power'?``, or an empty text when nothing is near."""
-    match = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    match = difflib.get_close_matches(word[:_LONGEST_WORD], list(known), n=1, cutoff=0.6)
     return f"; did you mean {match[0]!r}?" if match else ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from archsim.errors import NotFoundError, nearest
 
-__all__ = ["FOLDERS", "find", "names", "shown"]
+__all__ = ["FOLDERS", "find", "is_path", "names", "shown"]
 
 FOLDERS = {"chip": "configs", "tile": "tiles", "workload": "workloads"}
 """The library folder of each kind of document."""
@@ -23,35 +24,50 @@ def _folders(kind: str) -> list[Path]:
 
 
 def names(kind: str) -> dict[str, Path]:
-    """All names of ``kind`` and their files, sorted; of two files of one name the first folder's counts."""
+    """All names that may be of ``kind`` and their files, sorted; of two files of one name the first folder's counts.
+
+    A file that lies directly in a folder of ``ARCHSIM_PATH`` may be of any kind; it says itself of which.
+    """
     found: dict[str, Path] = {}
     for folder in _folders(kind):
-        if folder.is_dir():
-            for path in sorted(folder.iterdir()):
-                if path.suffix in _SUFFIXES and path.is_file():
-                    found.setdefault(path.stem, path)
+        try:
+            paths = sorted(folder.iterdir())
+        except OSError:
+            continue  # a library folder need not be there
+        for path in paths:
+            if path.suffix in _SUFFIXES and _holds(path.is_file):
+                found.setdefault(path.stem, path)
     return dict(sorted(found.items()))
 
 
-def _is_path(name: str) -> bool:
-    return "/" in name or os.sep in name or name.endswith(_SUFFIXES)
+def _holds(test: Callable[[], bool]) -> bool:
+    try:
+        return test()
+    except (OSError, ValueError):  # such as a name that is too long for a file
+        return False
+
+
+def is_path(name: str) -> bool:
+    """Whether ``name`` is the path of a file and no library name."""
+    return name in (".", "..") or "/" in name or os.sep in name or name.endswith(_SUFFIXES)
 
 
 def find(kind: str, name: str, base: Path | None = None) -> Path:
     """The file of the ``kind`` named ``name``; a path is taken from ``base`` (the folder of the file that names it)."""
-    if not _is_path(name):
+    if not is_path(name):
         for folder in _folders(kind):
             for suffix in _SUFFIXES:
-                if (path := folder / (name + suffix)).is_file():
+                path = folder / (name + suffix)
+                if _holds(path.is_file):
                     return path
     path = (base or Path()) / name
-    if path.is_file() or (_is_path(name) and path.exists()):
+    if _holds(path.is_file) or (is_path(name) and _holds(path.exists)):
         return path
-    if _is_path(name):
-        raise NotFoundError(f"no {kind} file at {str(path)!r}")
+    if is_path(name):
+        raise NotFoundError(f"no {kind} file at {str(path)!r:.300}")
     known = names(kind)
     hint = nearest(name, known) or f"; there are {', '.join(known)}"
-    raise NotFoundError(f"no {kind} named {name!r}{hint}")
+    raise NotFoundError(f"no {kind} named {name!r:.100}{hint}")
 
 
 def shown(path: Path) -> str:

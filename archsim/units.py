@@ -80,8 +80,16 @@ DIMENSIONS: Final[dict[str, tuple[str, dict[str, Fraction], str]]] = {
 }
 """Each dimension's base unit, its units with their size in it, and an example."""
 
-_TEXT: Final = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\S*)\s*")
+_TEXT: Final = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*(\S*)\s*", re.ASCII)
 _LONGEST: Final = 64
+_LARGEST: Final = Fraction(10**30)
+"""The largest value in a base unit, and the inverse of the smallest above 0: products of a few stay floats."""
+
+_NAMED: Final = {"area": "an area", "energy": "an energy", "information": "an amount of information"}
+
+
+def _some(dimension: str) -> str:
+    return _NAMED.get(dimension, f"a {dimension}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,7 @@ class Quantity:
     def parse(cls, text: str, dimension: str) -> Quantity:
         """Read ``text``; a ValueError says what was expected and the nearest valid unit."""
         _, units, example = DIMENSIONS[dimension]
-        expected = f"expected a {dimension} such as {example!r}"
+        expected = f"expected {_some(dimension)} such as {example!r}"
         match = _TEXT.fullmatch(text) if len(text) <= _LONGEST else None
         if match is None:
             raise ValueError(f"{expected}, got {text[:_LONGEST]!r}")
@@ -105,12 +113,11 @@ class Quantity:
             raise ValueError(f"{expected}, got {text!r} without a unit")
         if unit not in units:
             raise ValueError(f"{expected}, got the unit {unit!r}{_unit_hint(unit, dimension)}")
-        return cls(Fraction(number) * units[unit], dimension, text.strip())
-
-    @classmethod
-    def of(cls, value: float | Fraction, dimension: str) -> Quantity:
-        """A quantity computed by the program, of ``value`` in the base unit."""
-        return cls(Fraction(value), dimension, format_si(float(value), DIMENSIONS[dimension][0]))
+        value = Fraction(number) * units[unit]
+        if value and not 1 / _LARGEST <= abs(value) <= _LARGEST:
+            size = "large" if abs(value) > 1 else "small"
+            raise ValueError(f"{expected}, got {text!r}, which is too {size} to compute with")
+        return cls(value, dimension, text.strip())
 
     def __float__(self) -> float:
         return float(self.value)
@@ -165,8 +172,8 @@ class QuantityOf:
             kind = "a plain number" if isinstance(value, int | float) and not isinstance(value, bool) else "no text"
             raise PydanticCustomError(
                 "quantity",
-                "expected a {dimension} such as {example}, got {kind}: {value}",
-                {"dimension": self.dimension, "example": repr(example), "kind": kind, "value": repr(value)[:64]},
+                "expected {dimension} such as {example}, got {kind}: {value}",
+                {"dimension": _some(self.dimension), "example": repr(example), "kind": kind, "value": repr(value)[:64]},
             )
         try:
             quantity = Quantity.parse(value, self.dimension)
@@ -176,8 +183,8 @@ class QuantityOf:
             bound = "above 0" if self.positive else "0 or more"
             raise PydanticCustomError(
                 "quantity",
-                "expected a {dimension} of {bound}, got {value}",
-                {"dimension": self.dimension, "bound": bound, "value": value},
+                "expected {dimension} of {bound}, got {value}",
+                {"dimension": _some(self.dimension), "bound": bound, "value": value},
             )
         return quantity
 
@@ -191,7 +198,7 @@ class QuantityOf:
         alternatives = "|".join(re.escape(unit) for unit in sorted(units))
         return {
             "type": "string",
-            "description": f"a {self.dimension} with its unit",
+            "description": f"{_some(self.dimension)} with its unit",
             "pattern": rf"^\s*[+]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*({alternatives})\s*$",
             "examples": [example],
         }

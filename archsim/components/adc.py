@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from archsim.spec.base import Area, Energy, Frequency, Strict
+from archsim.spec.base import Frequency, Strict
 from archsim.spec.component import Component
+from archsim.units import Quantity, QuantityOf, duration_ps
 
 __all__ = ["ADC"]
 
@@ -19,8 +20,8 @@ Bits = Annotated[int, Field(ge=1, le=16)]
 class ResolutionCost(Strict):
     """What one conversion costs at one resolution; only ratios to the rated resolution are used."""
 
-    energy: Energy
-    area: Area
+    energy: Annotated[Quantity, QuantityOf("energy", positive=True)]
+    area: Annotated[Quantity, QuantityOf("area", positive=True)]
 
 
 class ADC(Component):
@@ -46,7 +47,7 @@ class ADC(Component):
     def _whole_bits(cls, table: Any) -> Any:
         if not isinstance(table, dict):
             return table
-        return {int(key) if isinstance(key, str) and key.isdigit() else key: row for key, row in table.items()}
+        return {int(key) if str(key).isascii() and str(key).isdigit() else key: row for key, row in table.items()}
 
     @model_validator(mode="after")
     def _tabled(self) -> ADC:
@@ -73,3 +74,7 @@ class ADC(Component):
     def area_scale(self) -> float:
         """Proportional to count and to the area of a converter at this resolution."""
         return super().area_scale() * self._ratio("area")
+
+    def times_ps(self, cycle_ps: int) -> dict[str, int]:
+        """The time of one conversion in one converter: 1 / ``rate``."""
+        return {self.unit_action: duration_ps(1, self.rate.value)}

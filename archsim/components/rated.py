@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from archsim.spec.base import Bandwidth, Frequency
 from archsim.spec.component import Component
+from archsim.units import duration_ps
 
 __all__ = ["Mover", "Operator"]
 
@@ -23,6 +24,10 @@ class Operator(Component):
     def actions_per_s(self, cycle_ps: int) -> Fraction:
         """``count`` × ``activity``."""
         return self.count * (self.activity or self.rate).value
+
+    def times_ps(self, cycle_ps: int) -> dict[str, int]:
+        """The time of one operation in one unit: 1 / ``rate``."""
+        return {self.unit_action: duration_ps(1, self.rate.value)}
 
     def capacity_per_s(self) -> Fraction:
         """Operations per second that the whole row can do."""
@@ -44,6 +49,10 @@ class Mover(Component):
     def actions_per_s(self, cycle_ps: int) -> Fraction:
         """Bytes per second of the whole row at which its power is meant."""
         return self.count * (self.activity or self.bandwidth).value / 8
+
+    def times_ps(self, cycle_ps: int) -> dict[str, int]:
+        """The time of one byte: 8 bits / ``bandwidth``."""
+        return {self.unit_action: duration_ps(self.unit_bits, self.bandwidth.value)}
 
     def bits_per_s(self) -> Fraction:
         """Bits per second that the whole row can move."""

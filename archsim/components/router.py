@@ -9,6 +9,7 @@ from pydantic import Field
 
 from archsim.spec.base import Frequency, Information
 from archsim.spec.component import Component
+from archsim.units import duration_ps
 
 __all__ = ["Router"]
 
@@ -34,3 +35,7 @@ class Router(Component):
         """Flits per second of the whole row at which its power is meant."""
         each = self.activity.value if self.activity else self.ports * self.clock.value
         return self.count * each
+
+    def times_ps(self, cycle_ps: int) -> dict[str, int]:
+        """The time for which one flit occupies a port: one cycle of ``clock``."""
+        return {self.unit_action: duration_ps(1, self.clock.value)}

@@ -1,8 +1,8 @@
 """The timing and the work of one matrix-vector multiplication (MVM) in a core, from its components.
 
 An MVM passes the groups of ``core.pipeline``: those of ``before`` and ``after`` once, those of ``steps`` once
-for each input step.  A group takes the longest of one cycle and what its members need; it is pipelined against
-the other groups, so that with S steps and groups of equal duration d
+for each input step.  A group takes one cycle; one of ``steps`` takes as long as its members need for one input step,
+where that is longer.  The groups are pipelined, so that with S steps and groups of equal duration d
 
     interval = S d                              (with overlap)
     latency  = (before + S + steps - 1 + after) d

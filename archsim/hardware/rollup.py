@@ -69,8 +69,8 @@ class Rollup:
                 "tops": self.peak_tops,
                 "power_w": power,
                 "area_mm2": area,
-                "tops_per_w": self.peak_tops / power,
-                "tops_per_mm2": self.peak_tops / area,
+                "tops_per_w": _per(self.peak_tops, power),
+                "tops_per_mm2": _per(self.peak_tops, area),
                 "operations_per_mac": OPERATIONS_PER_MAC,
             }
         }
@@ -83,9 +83,14 @@ class Rollup:
         out["storage"] = {
             "arrays": self.arrays,
             "weights_mib": self.weight_bytes / 2**20,
-            "mib_per_mm2": self.weight_bytes / 2**20 / area,
+            "mib_per_mm2": _per(self.weight_bytes / 2**20, area),
         }
         return out
+
+
+def _per(value: float, total: float) -> float | None:
+    """``value / total``; None where the total is 0, since no row has such a cost."""
+    return value / total if total else None
 
 
 def _shares(rollup: Rollup) -> dict[str, dict[str, float]]:
@@ -101,7 +106,9 @@ def _shares(rollup: Rollup) -> dict[str, dict[str, float]]:
             if row.level != "chip" and totals["tile"]
         }
         if "chip" in totals:
-            out[f"chip_{what}"] = {row.key: once[row.key] * row.times / totals["chip"] for row in rollup.rows}
+            out[f"chip_{what}"] = {
+                row.key: once[row.key] * row.times / totals["chip"] for row in rollup.rows if totals["chip"]
+            }
     return out
 
 

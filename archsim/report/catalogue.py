@@ -8,6 +8,7 @@ from rich.table import Table
 
 from archsim import library
 from archsim.errors import ArchsimError
+from archsim.report.hardware import plain_text
 from archsim.spec.tree import read_file
 
 __all__ = ["catalogue", "catalogue_table"]
@@ -16,20 +17,25 @@ __all__ = ["catalogue", "catalogue_table"]
 def catalogue() -> list[dict[str, str]]:
     """One entry a chip, tile and workload: kind, name, title, file."""
     entries = []
-    for kind in library.FOLDERS:
+    seen: set[Path] = set()
+    for kind, folder in library.FOLDERS.items():
         for name, path in library.names(kind).items():
-            entries.append({"kind": kind, "name": name, "title": _title(path), "file": library.shown(path)})
+            says, title = _kind_and_title(path)
+            if path.parent.name == folder or says == kind or (not says and path not in seen):
+                entries.append({"kind": kind, "name": name, "title": title, "file": library.shown(path)})
+                seen.add(path)
     return entries
 
 
-def _title(path: Path) -> str:
+def _kind_and_title(path: Path) -> tuple[str, str]:
+    """What the file says of itself; an empty kind if it says none."""
     try:
-        node = read_file(path, library.shown(path))
+        value = read_file(path, library.shown(path)).plain()
     except ArchsimError as error:
-        return f"not readable: {error}"
-    if not isinstance(node.value, dict):
-        return ""
-    return str(node.value["title"].plain()) if "title" in node.value else ""
+        return "", f"not readable: {error}"
+    if not isinstance(value, dict):
+        return "", "not readable: expected a mapping"
+    return str(value.get("kind") or ""), str(value.get("title") or "")
 
 
 def catalogue_table(entries: list[dict[str, str]]) -> Table:
@@ -38,5 +44,5 @@ def catalogue_table(entries: list[dict[str, str]]) -> Table:
     for heading in ("kind", "name", "title", "file"):
         table.add_column(heading, overflow="fold")
     for entry in entries:
-        table.add_row(*(entry[key] for key in ("kind", "name", "title", "file")))
+        table.add_row(*(plain_text(entry[key]) for key in ("kind", "name", "title", "file")))
     return table

@@ -19,7 +19,7 @@ from archsim.spec.loader import Loaded, load_chip, load_tile
 from archsim.spec.provenance import Published
 from archsim.spec.tile import Tile
 
-__all__ = ["hardware_tables", "print_wide", "show_hardware"]
+__all__ = ["hardware_tables", "plain_text", "print_wide", "show_hardware"]
 
 _LEVEL = {"core": "core", "tile": "tile", "chip": "chip"}
 _HIDDEN = ("kind", "count", "power", "area", "source", "status", "assumed", "note", "by_bits", "static_share")
@@ -51,7 +51,7 @@ def show_hardware(kind: str, name: str, overrides: Sequence[str] = ()) -> tuple[
 
 
 def _reading(kind: str, name: str, overrides: Sequence[str], reading: Any) -> dict[str, Any]:
-    changes = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in reading.set.items()]
+    changes = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in reading.set.items()]
     summary = _rollup(_load(kind, name, [*overrides, *changes]).model).summary()
     return {
         "name": reading.name,
@@ -69,7 +69,7 @@ def _beside(figure: Published, summary: dict[str, Any], readings: list[dict[str,
         "metric": figure.metric,
         "paper": figure.value,
         "archsim": ours,
-        "ratio": ours / figure.value if figure.value else None,
+        "ratio": ours / figure.value if figure.value and ours is not None else None,
         "status": figure.status,
         "source": figure.source,
         "note": figure.note,
@@ -77,10 +77,10 @@ def _beside(figure: Published, summary: dict[str, Any], readings: list[dict[str,
     }
 
 
-def _metric(summary: dict[str, Any], path: str) -> float:
-    """The number at a dotted path; keys may hold dots themselves."""
-    if path in summary and isinstance(summary[path], int | float):
-        return float(summary[path])
+def _metric(summary: dict[str, Any], path: str) -> float | None:
+    """The number at a dotted path; keys may hold dots themselves.  None is a ratio to a sum of 0."""
+    if path in summary and isinstance(summary[path], int | float | None):
+        return None if summary[path] is None else float(summary[path])
     for cut in (i for i, letter in enumerate(path) if letter == "."):
         inner = summary.get(path[:cut])
         if isinstance(inner, dict):
@@ -95,8 +95,8 @@ def _parameters(row: Component) -> str:
     return ", ".join(text for text in shown if not text.startswith("rated ") and text != "shared by 1")
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}"
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
 
 
 def _component_table(rollup: Rollup) -> Table:
@@ -118,9 +118,11 @@ def _component_table(rollup: Rollup) -> Table:
             table.add_row(level, f"{below}s", f"{often:g}", "", _number(power * 1e3), _number(area), "sum")
         for row in (r for r in rollup.rows if r.level == level):
             scale = row.times if level == "chip" else 1
-            count = f"{row.component.count * scale:g}"
+            shared = row.component.shared_by if level == "chip" else 1
+            count = f"{row.component.count * scale / shared:g}"
             cells = [_number(row.power_w * scale * 1e3), _number(row.area_mm2 * scale)]
-            table.add_row(level, row.name, count, _parameters(row.component), *cells, row.component.status)
+            words = (plain_text(word) for word in (row.name, count, _parameters(row.component)))
+            table.add_row(level, *words, *cells, row.component.status)
         sums = [_number(rollup.power_w[level] * 1e3), _number(rollup.area_mm2[level])]
         table.add_row(f"[b]{level}[/b]", "[b]total[/b]", "", "", *(f"[b]{s}[/b]" for s in sums), "", end_section=True)
     return table
@@ -129,7 +131,7 @@ def _component_table(rollup: Rollup) -> Table:
 def _published_table(out: dict[str, Any]) -> Table:
     table = Table(title="Published beside archsim", title_justify="left")
     table.add_column("metric", overflow="fold")
-    for heading in ("paper", "archsim", "ratio", *(r["name"] for r in out["readings"])):
+    for heading in ("paper", "archsim", "ratio", *(plain_text(r["name"]) for r in out["readings"])):
         table.add_column(heading, justify="right", overflow="fold")
     table.add_column("status", overflow="fold")
     table.add_column("source", overflow="fold")
@@ -138,16 +140,17 @@ def _published_table(out: dict[str, Any]) -> Table:
         others = [_number(value) for value in figure["readings"].values()]
         numbers = [_number(figure["paper"]), _number(figure["archsim"]), ratio, *others]
         source = figure["source"] + (f" ({figure['note']})" if figure["note"] else "")
-        table.add_row(figure["metric"], *numbers, figure["status"], source)
+        table.add_row(plain_text(figure["metric"]), *numbers, figure["status"], plain_text(source))
     return table
 
 
 def _headline(out: dict[str, Any]) -> Text:
     peak, mvm = out["peak"], out["mvm"]
-    text = Text(f"{out['title'] or out['name']}\n", style="bold")
+    text = Text.assemble(plain_text(out["title"] or out["name"]), "\n", style="bold")
     line = (
         f"peak {peak['tops']:.4g} TOPS ({peak['operations_per_mac']} operations a MAC), {peak['power_w']:.4g} W, "
-        f"{peak['area_mm2']:.4g} mm²: {peak['tops_per_w']:.4g} TOPS/W, {peak['tops_per_mm2']:.4g} TOPS/mm²\n"
+        f"{peak['area_mm2']:.4g} mm²: {_number(peak['tops_per_w'])} TOPS/W, "
+        f"{_number(peak['tops_per_mm2'])} TOPS/mm²\n"
         f"one MVM in {mvm['latency_ns']:g} ns, a new one every {mvm['interval_ns']:g} ns; "
         f"{out['storage']['arrays']} arrays hold {out['storage']['weights_mib']:.4g} MiB"
     )
@@ -157,7 +160,7 @@ def _headline(out: dict[str, Any]) -> Text:
 def _list(title: str, lines: Sequence[str]) -> list[RenderableType]:
     if not lines:
         return []
-    bullets = [Padding(Text("• " + line), (0, 0, 0, 2)) for line in lines]
+    bullets = [Padding(plain_text("• " + line), (0, 0, 0, 2)) for line in lines]
     return [Text(f"\n{title}", style="italic"), *bullets]
 
 
@@ -171,6 +174,11 @@ def hardware_tables(out: dict[str, Any], rollup: Rollup) -> Group:
     if out["assumed"]:
         parts += _list("Assumed, no source gives it", [", ".join(out["assumed"])])
     return Group(*parts)
+
+
+def plain_text(words: str) -> Text:
+    """Words out of a file as they are: no markup, and nothing that would steer the terminal."""
+    return Text("".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in words))
 
 
 def print_wide(content: RenderableType) -> None:

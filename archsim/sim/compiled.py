@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from archsim.deadlock import deadlock
 from archsim.program import Program
 from archsim.sim import _kernel
-from archsim.sim._tables import make_outcome, make_tables, make_tape
-from archsim.sim.deadlock import deadlock
+from archsim.sim._tables import Words
 from archsim.sim.outcome import Outcome, RecordsWanted
 
 __all__ = ["run"]
+
+POOL = 1 << 22
+"""Words (of 8 bytes) that tokens on their way may take at first.  Only what is written costs real memory."""
+GROWTH = 4
 
 
 def run(program: Program, *, records: RecordsWanted = frozenset()) -> Outcome:
@@ -21,16 +25,17 @@ def run(program: Program, *, records: RecordsWanted = frozenset()) -> Outcome:
 
     Raises DeadlockError when nothing can happen and firings remain.
     """
-    tables, pool = make_tables(program.arrays)
-    tape = make_tape(program, tables, records)
-    last_output = _kernel.simulate(tables, tape, pool)
-    fired = tables.stages[:, _kernel.FIRED]
-    if np.any(fired < tables.stages[:, _kernel.FIRINGS]):
+    pool = POOL
+    words = Words(program, records, pool)
+    while not _kernel.simulate(words.m):  # more tokens on their way than there was room for: once more, with more
+        pool *= GROWTH
+        words = Words(program, records, pool)
+    if np.any(words.stages[:, _kernel.FIRED] < words.stages[:, _kernel.FIRINGS]):
         raise deadlock(
             program,
-            fired=fired,
-            delivered=tables.ends[:, _kernel.KNOWN],
-            freed=tables.ends[:, _kernel.FREED],
-            emitted=tables.flows[:, _kernel.EMITTED] + program.arrays.flow_initial,
+            fired=words.stages[:, _kernel.FIRED],
+            delivered=words.ends[:, _kernel.KNOWN],
+            freed=words.ends[:, _kernel.FREED],
+            emitted=words.flows[:, _kernel.EMITTED],
         )
-    return make_outcome(program, tables, tape, last_output, records)
+    return words.outcome()

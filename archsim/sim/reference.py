@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy import Environment, Event
 
+from archsim.deadlock import deadlock
 from archsim.program import Program, Sequence
-from archsim.sim.deadlock import deadlock
 from archsim.sim.outcome import BY_ITSELF, Outcome, Records, RecordsWanted
 
 __all__ = ["run"]

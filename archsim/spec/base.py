@@ -65,7 +65,7 @@ class Strict(BaseModel):
     @classmethod
     def _detail(cls, line: Any) -> InitErrorDetails:
         if line["type"] == "extra_forbidden" and len(line["loc"]) == 1:
-            known = sorted(cls.model_fields)
+            known = sorted(field.alias or name for name, field in cls.model_fields.items())
             hint = nearest(str(line["loc"][0]), known) or f"; the keys here are {', '.join(known)}"
             kind = PydanticCustomError("unknown_key", "unknown key{hint}", {"hint": hint})
         else:

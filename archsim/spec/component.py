@@ -15,13 +15,14 @@ the highest rate that the component can do.
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from archsim.errors import nearest
+from archsim.errors import ArchsimError, nearest
 from archsim.spec.base import Area, Power, Share, Status, Strict, Time
 from archsim.units import PICOSECONDS, duration_ps
 
@@ -99,10 +100,11 @@ class Component(Strict):
         return {self.unit_action: dynamic / float(self.actions_per_s(cycle_ps))}
 
     def times_ps(self, cycle_ps: int) -> dict[str, int]:
-        """The time in ps for which each action occupies one instance of the row."""
-        return {self.unit_action: duration_ps(self.count, self.actions_per_s(cycle_ps))}
+        """The time in ps for which each action occupies one instance of the row, at the highest rate that it can do."""
+        return {self.unit_action: self.time_ps(cycle_ps)}
 
 
+@cache
 def _registered() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group="archsim.components")}
 
@@ -116,11 +118,16 @@ _loaded: dict[str, type[Component]] = {}
 
 
 def component_class(kind: str) -> type[Component]:
-    """The class registered under ``kind``; KeyError if there is none."""
+    """The class registered under ``kind``; KeyError if there is none, ArchsimError if it cannot be had."""
     if kind not in _loaded:
-        found = _registered()[kind].load()
+        entry = _registered()[kind]
+        where = f"the component kind {kind!r} is registered as {entry.value!r}"
+        try:
+            found = entry.load()
+        except Exception as error:  # whatever the code of another package may raise
+            raise ArchsimError(f"{where}, which cannot be imported: {error!r}") from error
         if not (isinstance(found, type) and issubclass(found, Component)):
-            raise TypeError(f"the entry point {kind!r} of archsim.components is {found!r}, expected a Component class")
+            raise ArchsimError(f"{where}, expected a subclass of archsim.spec.component.Component")
         _loaded[kind] = found
     return _loaded[kind]
 

@@ -17,7 +17,7 @@ from archsim.errors import NotFoundError, Problem, SpecError, nearest
 from archsim.spec.base import Strict
 from archsim.spec.chip import Chip
 from archsim.spec.tile import Tile
-from archsim.spec.tree import Mark, Node, parse, read_file
+from archsim.spec.tree import Mark, Node, parse, plain_scalar, read_file
 
 __all__ = ["Loaded", "document_kind", "load", "load_chip", "load_node", "load_tile", "validate"]
 
@@ -26,6 +26,25 @@ Chain = tuple[Path, ...]
 
 REFERENCES = {"chip": {"tile": "tile"}, "tile": {}, "workload": {}}
 """Which keys of a kind of document name another document."""
+
+MAX_FILES = 32
+"""The longest row of files of which each extends or names the next."""
+
+
+class _EndlessError(Exception):
+    """Files that name each other in a ring, or in a row too long to be meant."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes also the texts that only YAML 1.2 would read as numbers, such as ``1e9``."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(plain_scalar(text), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 @dataclass(frozen=True)
@@ -38,7 +57,7 @@ class Loaded(Generic[Model]):
     def resolved_yaml(self) -> str:
         """The resolved configuration, references and overrides worked in, defaults written out."""
         plain = self.model.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120)
+        return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
     @property
     def config_hash(self) -> str:
@@ -51,21 +70,24 @@ def load(kind: str, name: str, model: type[Model], overrides: Sequence[str] = ()
     """The ``kind`` (chip, tile, workload) called ``name``, with ``key.key=value`` overrides applied."""
     node = load_node(kind, name)
     for override in overrides:
-        _override(node, override)
+        _override(node, kind, override)
     return Loaded(validate(node, model), node)
 
 
 def document_kind(name: str) -> str:
     """What ``name`` is: the first of chip, workload and tile that a library holds, or what its file says."""
     for kind in ("chip", "workload", "tile"):
-        if name in library.names(kind):
+        listed = library.names(kind).get(name)
+        if listed and _declared_kind(read_file(listed, library.shown(listed))) == kind:
             return kind
     try:
         node = read_file(path := library.find("chip", name), library.shown(path))
     except NotFoundError:
+        if library.is_path(name):
+            raise NotFoundError(f"no file at {name!r:.300}") from None
         known = {other: kind for kind in ("tile", "workload", "chip") for other in library.names(kind)}
         hint = nearest(name, known) or "; 'archsim list' shows all names"
-        raise NotFoundError(f"no chip, tile or workload named {name!r}{hint}") from None
+        raise NotFoundError(f"no chip, tile or workload named {name!r:.100}{hint}") from None
     kind = _declared_kind(node)
     if kind not in library.FOLDERS:
         raise SpecError([_kind_problem(node, kind, "chip, tile or workload")])
@@ -86,11 +108,16 @@ def _kind_problem(node: Node, got: Any, expected: str) -> Problem:
 
 
 def load_node(kind: str, name: str, base: Path | None = None, chain: Chain = ()) -> Node:
-    """The resolved tree of the ``kind`` called ``name``; ``chain`` are the files that led here."""
+    """The resolved tree of the ``kind`` called ``name``; ``chain`` are the files that led here.
+
+    NotFoundError if there is none.
+    """
     path = library.find(kind, name, base)
     if (real := path.resolve()) in chain:
         loop = [library.shown(step) for step in (*chain[chain.index(real) :], real)]
-        raise SpecError([Problem(library.shown(chain[-1]), "the files refer to each other: " + " -> ".join(loop))])
+        raise _EndlessError("the files refer to each other: " + " -> ".join(loop))
+    if len(chain) == MAX_FILES:
+        raise _EndlessError(f"more than {MAX_FILES} files refer to each other in a row")
     node = read_file(path, library.shown(path))
     if (got := _declared_kind(node)) != kind:
         raise SpecError([_kind_problem(node, got, kind)])
@@ -103,35 +130,40 @@ def _resolve(node: Node, kind: str, chain: Chain) -> Node:
         child = node.value.get(key)
         if child is not None and isinstance(child.value, str):
             node.value[key] = _named(other, child, chain)
+            node.value[key].whole = True
         elif child is not None and isinstance(child.value, dict) and "extends" in child.value:
             node.value[key] = _resolve(child, other, chain)
+            node.value[key].whole = True
     if "extends" not in node.value:
         return node
     parent = node.value.pop("extends")
     if not isinstance(parent.value, str):
         message = f"extends: expected the name of a {kind}, got {parent.plain()!r}"
         raise SpecError([Problem(str(parent.mark), message[:200])])
-    return _merge(_named(kind, parent, chain), node, str(node.mark).split(":", 1)[0])
+    return _merge(_named(kind, parent, chain), node, node.mark.origin)
 
 
 def _named(kind: str, reference: Node, chain: Chain) -> Node:
     try:
         return load_node(kind, reference.value, reference.base, chain)
-    except NotFoundError as error:
+    except (NotFoundError, _EndlessError) as error:
         raise SpecError([Problem(str(reference.mark), str(error))]) from None
 
 
 def _merge(below: Node, above: Node, who: str) -> Node:
-    """``above`` laid over ``below``: mappings merge, ``null`` removes, a row of another kind replaces the row."""
-    if not (isinstance(below.value, dict) and isinstance(above.value, dict)) or _other_kind(below, above):
+    """``above`` laid over ``below``: mappings merge, ``null`` removes, what is of another kind replaces the whole."""
+    mappings = isinstance(below.value, dict) and isinstance(above.value, dict)
+    if not mappings or above.whole or _other_kind(below, above):
         return above
     merged = Node(dict(below.value), above.mark, dict(below.key_marks), above.base)
     for key, child in above.value.items():
         merged.key_marks[key] = above.key_marks[key]
-        if child.value is None:
-            merged.value.pop(key, None)
+        if key not in merged.value:
+            merged.value[key] = child
+        elif child.value is None:
+            del merged.value[key]
         else:
-            merged.value[key] = _merge(merged.value[key], child, who) if key in merged.value else child
+            merged.value[key] = _merge(merged.value[key], child, who)
     _say_who_changed(merged, above.value.keys(), who)
     return merged
 
@@ -153,8 +185,8 @@ def _say_who_changed(row: Node, changed: Any, who: str) -> None:
         row.value["source"] = Node(f"{was}; {', '.join(numbers)} set by {who}", row.mark)
 
 
-def _override(root: Node, text: str) -> None:
-    """Apply one ``dotted.key=value``; the value is YAML."""
+def _override(root: Node, kind: str, text: str) -> None:
+    """Apply one ``dotted.key=value``; the value is YAML, and ``null`` removes the key."""
     key, equals, value = text.partition("=")
     origin = f"--set {text}"
     if not equals or not key.strip():
@@ -162,11 +194,14 @@ def _override(root: Node, text: str) -> None:
     new = parse(value, origin) if value.strip() else Node(None, Mark(origin))
     _place_at(new, Mark(origin))
     steps = key.strip().split(".")
-    node = root
+    if len(steps) == 1 and steps[0] in REFERENCES[kind] and isinstance(new.value, str):
+        new = _named(REFERENCES[kind][steps[0]], new, ())
+    way = [root]
     for depth, step in enumerate(steps[:-1]):
-        node = _descend(node, step, ".".join(steps[:depth]), origin)
-    _put(node, steps[-1], new, ".".join(steps[:-1]), origin)
-    _say_who_changed(node, [steps[-1]], "--set")
+        way.append(_descend(way[-1], step, ".".join(steps[:depth]), origin))
+    _put(way[-1], steps[-1], new, ".".join(steps[:-1]), origin)
+    for node, step in zip(way, steps, strict=True):
+        _say_who_changed(node, [step], "--set")
 
 
 def _place_at(node: Node, mark: Mark) -> None:
@@ -189,8 +224,12 @@ def _descend(node: Node, step: str, where: str, origin: str) -> Node:
 
 
 def _put(node: Node, step: str, new: Node, where: str, origin: str) -> None:
+    if new.value is None and node.child(step) is None:
+        _descend(node, step, where, origin)  # what is not there cannot be removed
     if isinstance(node.value, list) and node.child(step) is not None:
         node.value[int(step)] = new
+    elif isinstance(node.value, dict) and new.value is None:
+        del node.value[step]
     elif isinstance(node.value, dict):
         node.value[step] = new
         node.key_marks[step] = new.mark
@@ -209,7 +248,7 @@ def validate(node: Node, model: type[Model]) -> Model:
 
 
 def _located(node: Node, line: Any) -> tuple[tuple[str, int, int], Problem]:
-    path = tuple(line["loc"])
+    path = tuple(step for step in line["loc"] if step != "[key]")
     mark = node.find(path) if line["type"] == "unknown_key" else (node.value_mark(path) or node.find(path[:-1]))
     dotted = ".".join(str(step) for step in path)
     message = f"{dotted}: {line['msg']}" if dotted else str(line["msg"])

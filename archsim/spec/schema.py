@@ -9,10 +9,11 @@ from archsim.spec.base import Strict
 from archsim.spec.chip import Chip
 from archsim.spec.component import component_kinds, row_schema
 from archsim.spec.tile import Tile
+from archsim.spec.workload import Workload
 
 __all__ = ["MODELS", "json_schema"]
 
-MODELS: dict[str, type[Strict]] = {"chip": Chip, "tile": Tile}
+MODELS: dict[str, type[Strict]] = {"chip": Chip, "tile": Tile, "workload": Workload}
 """The model of each kind of document."""
 
 _PARTIAL = {"type": "object", "description": "keys laid over those of the file that is extended"}
@@ -44,13 +45,23 @@ def _with_components(value: Any) -> Any:
 
 
 def _document(kind: str) -> dict[str, Any]:
-    """A file may extend another and then need not repeat its keys; a chip may name its tile."""
+    """A file may extend another and then lays parts over it; a chip may name its tile."""
     schema = MODELS[kind].model_json_schema(by_alias=True)
-    schema["properties"]["kind"] = {"const": kind}
-    schema["properties"]["extends"] = {"type": "string", "description": f"the {kind} to start from"}
-    complete = {"required": schema.pop("required")}
-    schema["required"] = ["schema", "kind"]
-    schema["anyOf"] = [complete, {"required": ["extends"]}]
+    whole = schema.pop("properties")
+    whole["kind"] = {"const": kind}
+    whole["extends"] = {"type": "string", "description": f"the {kind} to start from"}
     if kind == "chip":
-        schema["properties"]["tile"] = {"anyOf": [{"type": "string"}, schema["properties"]["tile"], _PARTIAL]}
+        whole["tile"] = {"anyOf": [{"type": "string"}, whole["tile"], _PARTIAL]}
+    schema["properties"] = dict.fromkeys(whole, True)
+    schema["if"] = {"required": ["extends"]}
+    schema["then"] = {"required": ["schema", "kind"], "properties": {key: _part(whole[key]) for key in whole}}
+    schema["else"] = {"required": schema.pop("required"), "properties": whole}
     return schema
+
+
+def _part(value: dict[str, Any]) -> Any:
+    """What may stand in a file that extends another: a part of a mapping, ``null`` to remove, or else a whole value."""
+    if "const" in value:
+        return value
+    simple = value.get("type") in ("string", "integer", "number", "boolean", "array")
+    return {"anyOf": [value, {"type": "null"}]} if simple else True

@@ -13,7 +13,7 @@ from archsim.spec.component import AnyComponent, Component
 from archsim.spec.provenance import Published, Reading
 from archsim.units import Quantity, duration_ps
 
-__all__ = ["Core", "Device", "Encoding", "Pipeline", "Tile"]
+__all__ = ["Core", "Device", "Encoding", "Issue", "Memory", "Operator", "Pipeline", "Tile", "Unit"]
 
 Rows = Annotated[dict[str, AnyComponent], Field(min_length=1)]
 Bits = Annotated[int, Field(ge=1, le=32)]
@@ -44,8 +44,8 @@ class Pipeline(Strict):
     """The pipeline of one MVM, as groups of rows that work in the same cycle.
 
     ``before`` and ``after`` pass once an MVM, ``steps`` once for each input step (DAC width of input bits).
-    A group takes one cycle, or longer if its members need longer.  Without ``overlap`` an MVM starts only
-    when the one before has left the pipeline.
+    A group takes one cycle; one of ``steps`` takes longer if its members together need longer.  Without
+    ``overlap`` an MVM starts only when the one before has left the pipeline.
     """
 
     before: Groups = []
@@ -58,6 +58,19 @@ class Pipeline(Strict):
         return list(dict.fromkeys(name for group in [*self.before, *self.steps, *self.after] for name in group))
 
 
+class Issue(Strict):
+    """A core that runs instructions: each costs an issue of ``controller`` and a fetch of ``memory``.
+
+    An MVM takes the loads of its inputs and the stores of its outputs, ``width`` values each, and one instruction for
+    itself.
+    """
+
+    controller: str
+    memory: str
+    width: Annotated[int, Field(ge=1)]
+    source: str
+
+
 class Core(Strict):
     """``count`` cores a tile: arrays with their converters, ISAAC's in-situ multiply-accumulate unit."""
 
@@ -65,6 +78,7 @@ class Core(Strict):
     cycle: Time
     encoding: Encoding
     pipeline: Pipeline
+    issue: Issue | None = None
     components: Rows
 
     @property
@@ -88,6 +102,27 @@ class Core(Strict):
             message = "pipeline.steps must name the rows of kind dac, crossbar and adc; missing: {missing}"
             raise PydanticCustomError("core", message, {"missing": ", ".join(missing)})
         return self
+
+
+class Memory(Strict):
+    """Which rows of the tile hold and move activations: the buffer of the tile, and the bus from it to the cores."""
+
+    buffer: str
+    bus: str
+    receive: str | None = None
+    """The row through which what comes over the network passes, if there is one."""
+
+
+class Unit(Strict):
+    """The row that does an element-wise operator, and how many of its operations one element takes."""
+
+    row: str
+    operations: Annotated[int, Field(ge=1)] = 1
+    source: str = ""
+
+
+Operator = Literal["add", "multiply", "max", "relu", "sigmoid", "tanh", "exp"]
+"""What can be done element by element outside the arrays."""
 
 
 class Device(Strict):
@@ -119,6 +154,8 @@ class Tile(Strict):
     deviations: list[str] = []
     components: Rows
     core: Core
+    memory: Memory
+    units: dict[Operator, Unit] = {}
     device: Device | None = None
     published: list[Published] = []
     readings: list[Reading] = []
@@ -139,6 +176,22 @@ class Tile(Strict):
             if name not in known:
                 values: dict[str, Any] = {"name": repr(name), "hint": nearest(name, known)}
                 raise PydanticCustomError("pipeline", "core.pipeline names {name}, which is no row{hint}", values)
+        return self
+
+    @model_validator(mode="after")
+    def _memory_and_units(self) -> Tile:
+        for key, kinds in (("buffer", ("edram", "sram")), ("bus", ("bus",))):
+            name = getattr(self.memory, key)
+            if name not in self.components or self.components[name].kind not in kinds:
+                hint = nearest(name, self.components)
+                message = f"memory.{key} must name a row of the tile of kind {' or '.join(kinds)}, got {name!r}{hint}"
+                raise PydanticCustomError("memory", "{message}", {"message": message})
+        for operator, unit in self.units.items():
+            known = {**self.components, **self.core.components}
+            if unit.row not in known or not hasattr(known[unit.row], "rate"):
+                hint = nearest(unit.row, known)
+                message = f"units.{operator}.row must name a row that does operations, got {unit.row!r}{hint}"
+                raise PydanticCustomError("units", "{message}", {"message": message})
         return self
 
 

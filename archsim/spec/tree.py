@@ -1,8 +1,8 @@
 """Strict YAML: text to a tree of nodes that know where they stand.
 
 YAML 1.2 scalars (``on`` is text, ``1e9`` a number).  Duplicate keys, anchors, aliases, tags, keys that are
-no text and more than one document are mistakes; depth and size are bounded, so that no file can take much
-memory or time.  All mistakes of a file are reported at once.
+no text and more than one document are mistakes; size, depth and the number of values are bounded, so that no
+file can take much memory or time.  All mistakes of a file are reported at once.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ import yaml
 
 from archsim.errors import Problem, SpecError
 
-__all__ = ["Mark", "Node", "parse", "read_file"]
+__all__ = ["Mark", "Node", "parse", "plain_scalar", "read_file"]
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 48
+MAX_VALUES: Final = 50_000
+MAX_KEYS: Final = 2_000
+MAX_KEY_LENGTH: Final = 200
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -48,6 +51,8 @@ class Node:
     mark: Mark
     key_marks: dict[str, Mark] = field(default_factory=dict)
     base: Path | None = None
+    whole: bool = False
+    """Whether it stands for another document, and so replaces what it is laid over and does not merge with it."""
 
     def plain(self) -> Any:
         """The node as dicts, lists and scalars."""
@@ -60,8 +65,8 @@ class Node:
     def child(self, step: Any) -> Node | None:
         """The node under a key, or at an index of a list (as a number or its digits); None if there is none."""
         if isinstance(self.value, dict):
-            return self.value.get(step)
-        index = int(step) if str(step).isdigit() else -1
+            return self.value.get(str(step))
+        index = int(step) if str(step).isascii() and str(step).isdigit() else -1
         return self.value[index] if isinstance(self.value, list) and 0 <= index < len(self.value) else None
 
     def find(self, path: tuple[Any, ...]) -> Mark:
@@ -70,7 +75,7 @@ class Node:
         for step in path:
             child = node.child(step)
             if child is not None:
-                mark = node.key_marks.get(step, child.mark)
+                mark = node.key_marks.get(str(step), child.mark)
                 node = child
         return mark
 
@@ -99,7 +104,7 @@ _WORDS: Final = {
 _LONGEST_NUMBER: Final = 40
 
 
-def _scalar(text: str) -> Any:
+def plain_scalar(text: str) -> Any:
     """A plain scalar by the YAML 1.2 core schema."""
     if text in _WORDS:
         return _WORDS[text]
@@ -120,6 +125,7 @@ class _Builder:
         self.origin = origin
         self.base = base
         self.problems: list[Problem] = []
+        self.values = 0
 
     def mark(self, event: yaml.Event) -> Mark:
         start = event.start_mark
@@ -127,10 +133,11 @@ class _Builder:
 
     def problem(self, event: yaml.Event, message: str) -> None:
         self.problems.append(Problem(str(self.mark(event)), message))
+        if len(self.problems) == SpecError.LISTED - 1:
+            raise SpecError([*self.problems, Problem(self.origin, "too many mistakes; the rest is not read")])
 
     def stop(self, event: yaml.Event, message: str) -> SpecError:
-        self.problem(event, message)
-        return SpecError(self.problems)
+        return SpecError([*self.problems, Problem(str(self.mark(event)), message)])
 
     def build(self, events: Iterator[yaml.Event]) -> Node | None:
         root: Node | None = None
@@ -144,15 +151,18 @@ class _Builder:
     def node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:
         if depth > MAX_DEPTH:
             raise self.stop(event, f"nested more than {MAX_DEPTH} levels deep")
+        self.values += 1
+        if self.values > MAX_VALUES:
+            raise self.stop(event, f"more than {MAX_VALUES} keys and values in one file")
         if isinstance(event, yaml.AliasEvent):
-            raise self.stop(event, f"aliases are not supported, got *{event.anchor}; write the value out")
+            raise self.stop(event, f"aliases are not supported, got *{event.anchor:.80}; write the value out")
         if (anchor := getattr(event, "anchor", None)) is not None:
-            self.problem(event, f"anchors are not supported, got &{anchor}; write the value out")
+            self.problem(event, f"anchors are not supported, got &{anchor:.80}; write the value out")
         if (tag := getattr(event, "tag", None)) is not None:
             self.problem(event, f"tags are not supported, got {tag[:80]!r}")
         node = Node(None, self.mark(event), base=self.base)
         if isinstance(event, yaml.ScalarEvent):
-            node.value = _scalar(event.value) if not event.style else event.value
+            node.value = plain_scalar(event.value) if not event.style else event.value
         elif isinstance(event, yaml.SequenceStartEvent):
             node.value = []
             while not isinstance(item := next(events), yaml.SequenceEndEvent):
@@ -169,6 +179,10 @@ class _Builder:
             name = str(key.value) if isinstance(key.value, int) and not isinstance(key.value, bool) else key.value
             if not isinstance(name, str):
                 self.problem(event, f"a key must be text, got {key.plain()!r}"[:200])
+            elif len(name) > MAX_KEY_LENGTH:
+                self.problem(event, f"a key has at most {MAX_KEY_LENGTH} characters, got {len(name)}: {name[:40]!r}…")
+            elif len(node.value) == MAX_KEYS and name not in node.value:
+                raise self.stop(event, f"more than {MAX_KEYS} keys in one mapping")
             elif name in node.value:
                 first = node.key_marks[name]
                 self.problem(event, f"the key {name!r} stands here again, first at line {first.line}")
@@ -180,6 +194,10 @@ class _Builder:
 def parse(text: str, origin: str, base: Path | None = None) -> Node:
     """The tree of ``text``.  ``origin`` names it in messages; SpecError lists every mistake."""
     builder = _Builder(origin, base)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SpecError([Problem(origin, f"expected text in UTF-8, got {text[error.start]!r}")]) from None
     try:
         root = builder.build(iter(yaml.parse(text, Loader=_Loader)))
     except yaml.YAMLError as error:
@@ -208,7 +226,8 @@ def read_file(path: Path, shown: str | None = None) -> Node:
         if size > MAX_BYTES:
             message = f"the file has {size} bytes, at most {MAX_BYTES} are read"
             raise SpecError([Problem(origin, message)])
-        raw = path.read_bytes()
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES)
     except OSError as error:
         raise SpecError([Problem(origin, f"cannot be read: {error.strerror}")]) from None
     try:

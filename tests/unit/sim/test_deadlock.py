@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
+from archsim.deadlock import deadlock
 from archsim.errors import DeadlockError, Obstacle
 from archsim.program import End, Flow, Hop, Link, Program, Sequence, Stage
-from archsim.sim.deadlock import deadlock
 
 C = Sequence.constant
 EACH = Sequence((1,), 1)

@@ -321,6 +321,13 @@ class TestPhases:
         assert starts(outcome, a) == [0, 15, 30]
         assert outcome.end_peak.tolist() == [1]
 
+    def test_a_place_freed_as_the_next_token_is_reserved_is_free_even_with_room_to_spare(self, run):
+        # b frees at 5 + 10 what a reserves anew at 15; c, slower, lags behind and holds two.
+        stages = [stage("a", 3, interval=15), stage("b", 3), stage("c", 3, interval=20)]
+        outcome = run(program(stages, [flow(0, end(1), end(2))]), records="all")
+        assert starts(outcome, 0) == [0, 15, 30]
+        assert outcome.end_peak.tolist() == [1, 2]
+
     def test_a_ring_of_full_buffers_turns_at_one_time(self, run):
         # Each of three stages holds one token, needs it, and needs the place that the next frees: capacity two, one
         # initial.  All start at 0, output at 5, free at 10, and all start again at 10.
@@ -440,6 +447,13 @@ class TestWaiting:
         stages = [stage("a", 2), stage("b", 2, interval=40), stage("c", 2, interval=40)]
         flows = [flow(0, end(stage, capacity=1)) for stage in order]
         outcome = run(program(stages, flows), records="all")
+        assert waiting(outcome, 0)[1] == (0, 35, 0)
+
+    def test_the_lowest_of_the_output_ends_binds_even_if_its_consumer_started_later(self, run):
+        # b gets its token over a link at 5 + 1 + 1 and frees end 0 at 7 + 38; c frees end 1 at 5 + 40.
+        stages = [stage("a", 2), stage("b", 2, interval=38), stage("c", 2, interval=40)]
+        f = flow(0, end(1, capacity=1, node=0), end(2, capacity=1), route=[Hop(0, 1)])
+        outcome = run(program(stages, [f], [Link("l", 1)]), records="all")
         assert waiting(outcome, 0)[1] == (0, 35, 0)
 
     def test_room_that_comes_as_the_stage_is_ready_is_no_wait(self, run):

@@ -1,31 +1,33 @@
 """Why a run can never end: the stuck stages and the cycle of stages that wait for each other.
 
-A pure function of the Program and of the totals that an engine holds when nothing can happen any more; both
-engines share it, so that they give the same report.
+A pure function of the Program and of the totals that an engine holds when nothing can happen any more.  Both
+engines and the untimed run share it, so that they give the same report.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence as Numbers
 
+import numpy as np
+from numpy.typing import NDArray
+
 from archsim.errors import DeadlockError, Obstacle
 from archsim.program import End, Program
 
 __all__ = ["deadlock"]
+
+Totals = Numbers[int] | NDArray[np.int64]
 
 STAGES_NAMED = 5
 STEPS_NAMED = 20
 """How many stuck stages, and how many steps of the chain, a message tells."""
 
 
-def deadlock(
-    program: Program, *, fired: Numbers[int], delivered: Numbers[int], freed: Numbers[int], emitted: Numbers[int]
-) -> DeadlockError:
+def deadlock(program: Program, *, fired: Totals, delivered: Totals, freed: Totals, emitted: Totals) -> DeadlockError:
     """The error for a run in which nothing can happen and firings remain.
 
     ``fired`` counts the firings started by each stage.  ``delivered`` and ``freed`` are token totals of each
-    end and ``emitted`` of each flow; the initial tokens count as emitted and as delivered.  Any sequences of
-    integers will do, arrays too.
+    end and ``emitted`` of each flow; the initial tokens count as emitted and as delivered.
     """
     state = _State(program, fired, delivered, freed, emitted)
     stuck = tuple(s for s, stage in enumerate(program.stages) if fired[s] < stage.firings)
@@ -46,10 +48,10 @@ class _State:
     def __init__(
         self,
         program: Program,
-        fired: Numbers[int],
-        delivered: Numbers[int],
-        freed: Numbers[int],
-        emitted: Numbers[int],
+        fired: Totals,
+        delivered: Totals,
+        freed: Totals,
+        emitted: Totals,
     ) -> None:
         self.program = program
         self.arrays = program.arrays
@@ -82,7 +84,7 @@ class _State:
 
 
 def _message(
-    program: Program, fired: Numbers[int], stuck: tuple[int, ...], chain: list[Obstacle], cycle: tuple[Obstacle, ...]
+    program: Program, fired: Totals, stuck: tuple[int, ...], chain: list[Obstacle], cycle: tuple[Obstacle, ...]
 ) -> str:
     def name(stage: int) -> str:
         return f"{program.stages[stage].name!r} (started {fired[stage]} of {program.stages[stage].firings} firings)"

@@ -1,0 +1,50 @@
+"""Replicate: how many copies of each layer, so that the pipeline is balanced.
+
+With W windows in a layer and a time I between two MVMs, r copies take ceil(W / r) · I an image.  The smallest
+interval T of the whole pipeline for which copies r = ceil(W · I / T) still fit is found by bisection, since the
+copies only fall as T grows.  T is one of the values ceil(W / r) · I.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from archsim.errors import CompileError, nearest
+from archsim.workload.graph import Layer
+
+__all__ = ["balanced", "copies_at", "given"]
+
+Copies = dict[str, int]
+
+
+def copies_at(layers: Sequence[Layer], windows_each: int) -> Copies:
+    """The copies of each layer with which none does more than ``windows_each`` windows an image."""
+    return {layer.name: 1 if layer.steps > 1 else -(-layer.windows // windows_each) for layer in layers}
+
+
+def balanced(layers: Sequence[Layer], fits: Callable[[Copies], bool]) -> Copies:
+    """The copies with the smallest common interval that ``fits`` accepts; with one copy each they must fit.
+
+    All layers run on the same cores, so the interval of an MVM is common and T / I is a number of windows.
+    A recurrent network is not replicated: its steps follow each other.
+    """
+    low, high = 0, max(layer.windows for layer in layers)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(copies_at(layers, middle)):
+            high = middle
+        else:
+            low = middle
+    return copies_at(layers, high)
+
+
+def given(layers: Sequence[Layer], factors: Mapping[str, int]) -> Copies:
+    """A user's own factors; layers that are not named have one copy."""
+    known = {layer.name: layer for layer in layers}
+    for name, copies in factors.items():
+        if name not in known:
+            raise CompileError(f"replication: no layer with weights named {name!r}{nearest(name, known)}")
+        if not 1 <= copies <= known[name].windows:
+            most = known[name].windows
+            raise CompileError(f"replication: {name} has {most} windows and takes 1 to {most} copies, got {copies}")
+    return {name: factors.get(name, 1) for name in known}

@@ -1,0 +1,195 @@
+"""Slice: the weight matrix of a layer into arrays, and one copy of a layer into parts that each fit a tile.
+
+A matrix of K rows and N columns, with s bit slices a weight on arrays of R × C cells, takes
+
+    side by side:   ceil(K / R) · ceil(N s / C)  arrays          (ISAAC)
+    array each:     s · ceil(K / R) · ceil(N / C)  arrays        (PUMA)
+
+A **slot** is what holds one block of the matrix: one array, or s of them where each slice has its own.  Groups of a
+grouped convolution stand block-diagonally: as many in one slot as fit along its diagonal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from archsim.hardware.mvm import cells_per_weight, crossbar
+from archsim.spec.tile import Core
+from archsim.workload.graph import Layer
+
+__all__ = ["Part", "SlotShape", "Slots", "parts_of", "slice_layer", "slot_shape"]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotShape:
+    """A slot of a core: rows × weights, the arrays it takes, and how many of it a core and a tile have."""
+
+    rows: int
+    weights: int
+    arrays: int
+    per_core: int
+    per_tile: int
+
+
+def slot_shape(core: Core) -> SlotShape:
+    """The slots of a core; a core with fewer arrays than a weight has slices cannot hold a weight."""
+    array, cells = crossbar(core), cells_per_weight(core)
+    if core.encoding.slices == "side-by-side":
+        return SlotShape(array.rows, array.columns // cells, 1, array.count, array.count * core.count)
+    per_core = array.count // cells
+    return SlotShape(array.rows, array.columns, cells, per_core, per_core * core.count)
+
+
+@dataclass(frozen=True)
+class Slots:
+    """One copy of a layer's matrix in slots: ``bundles`` independent blocks of ``row_blocks`` × ``column_blocks``.
+
+    A bundle is one group of the layer, or ``groups_per_slot`` of them on the diagonal of one slot.
+    """
+
+    layer: Layer
+    shape: SlotShape
+    bundles: int
+    groups_per_slot: int
+    row_blocks: int
+    column_blocks: int
+
+    @property
+    def count(self) -> int:
+        """Slots of one copy."""
+        return self.bundles * self.row_blocks * self.column_blocks
+
+    @property
+    def arrays(self) -> int:
+        """Arrays of one copy."""
+        return self.count * self.shape.arrays
+
+
+def slice_layer(layer: Layer, shape: SlotShape) -> Slots:
+    """The slots of one copy of ``layer``."""
+    matrix = layer.matrix
+    assert matrix is not None
+    along = min(shape.rows // matrix.rows, shape.weights // matrix.columns) if matrix.groups > 1 else 1
+    if along > 1:
+        return Slots(layer, shape, -(-matrix.groups // along), along, 1, 1)
+    blocks = -(-matrix.rows // shape.rows), -(-matrix.columns // shape.weights)
+    return Slots(layer, shape, matrix.groups, 1, *blocks)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The slots of one copy that one tile holds: bundles × row blocks × column blocks, each a half-open range.
+
+    ``row`` and ``column`` number the part in the grid of its bundles: parts with the same ``column`` add up to the
+    same outputs.
+    """
+
+    slots: Slots
+    bundles: tuple[int, int]
+    row_range: tuple[int, int]
+    column_range: tuple[int, int]
+    row: int
+    column: int
+
+    @cached_property
+    def count(self) -> int:
+        """Slots of the part."""
+        return _length(self.bundles) * _length(self.row_range) * _length(self.column_range)
+
+    @cached_property
+    def rows_used(self) -> int:
+        """Σ over its slots of the rows that hold weights."""
+        matrix = self.slots.layer.matrix
+        assert matrix is not None
+        if self.slots.groups_per_slot > 1:
+            return self._groups() * matrix.rows
+        rows = _clip(self.row_range, self.slots.shape.rows, matrix.rows)
+        return _length(self.bundles) * _length(rows) * _length(self.column_range)
+
+    @cached_property
+    def cells_used(self) -> int:
+        """The weights that the part holds."""
+        matrix = self.slots.layer.matrix
+        assert matrix is not None
+        if self.slots.groups_per_slot > 1:
+            return self._groups() * matrix.rows * matrix.columns
+        rows = _clip(self.row_range, self.slots.shape.rows, matrix.rows)
+        columns = _clip(self.column_range, self.slots.shape.weights, matrix.columns)
+        return _length(self.bundles) * _length(rows) * _length(columns)
+
+    def _groups(self) -> int:
+        matrix, along = self.slots.layer.matrix, self.slots.groups_per_slot
+        assert matrix is not None
+        return min(self.bundles[1] * along, matrix.groups) - self.bundles[0] * along
+
+    @cached_property
+    def inputs(self) -> tuple[int, int]:
+        """The half-open range of rows of the whole input vector that the part reads; channel-major for images."""
+        return self._span(self.row_range, self.slots.shape.rows, "rows")
+
+    @cached_property
+    def outputs(self) -> tuple[int, int]:
+        """The half-open range of output columns to which the part contributes."""
+        return self._span(self.column_range, self.slots.shape.weights, "columns")
+
+    def _span(self, blocks: tuple[int, int], size: int, what: str) -> tuple[int, int]:
+        matrix, along = self.slots.layer.matrix, self.slots.groups_per_slot
+        assert matrix is not None
+        each: int = getattr(matrix, what)
+        if along > 1:
+            return self.bundles[0] * along * each, min(self.bundles[1] * along, matrix.groups) * each
+        low, high = _clip(blocks, size, each)
+        return self.bundles[0] * each + low, (self.bundles[1] - 1) * each + high
+
+
+def _length(span: tuple[int, int]) -> int:
+    return span[1] - span[0]
+
+
+def _clip(blocks: tuple[int, int], size: int, most: int) -> tuple[int, int]:
+    return min(blocks[0] * size, most), min(blocks[1] * size, most)
+
+
+def _split(total: int, pieces: int) -> list[tuple[int, int]]:
+    """``total`` in ``pieces`` contiguous ranges whose sizes differ by at most one."""
+    edges = [total * k // pieces for k in range(pieces + 1)]
+    return list(zip(edges, edges[1:], strict=False))
+
+
+def parts_of(slots: Slots, least_rows: int = 1) -> list[Part]:
+    """One copy as parts that each fit a tile, in ``least_rows`` or more pieces along the rows.
+
+    Of all grids, those that take the fewest cores (within 3 %); of those, the one that moves the fewest values:
+    each input goes to every piece along the columns, each output is added over the pieces along the rows.
+    """
+    shape = slots.shape
+    if slots.row_blocks * slots.column_blocks * least_rows <= shape.per_tile and least_rows == 1:
+        each = shape.per_tile // (slots.row_blocks * slots.column_blocks)
+        pieces = _split(slots.bundles, -(-slots.bundles // each))
+        whole = (0, slots.row_blocks), (0, slots.column_blocks)
+        return [Part(slots, piece, *whole, 0, k) for k, piece in enumerate(pieces)]
+    rows, columns = _grid(slots, least_rows)
+    row_pieces, column_pieces = _split(slots.row_blocks, rows), _split(slots.column_blocks, columns)
+    return [
+        Part(slots, (bundle, bundle + 1), row_piece, column_piece, r, bundle * columns + c)
+        for bundle in range(slots.bundles)
+        for c, column_piece in enumerate(column_pieces)
+        for r, row_piece in enumerate(row_pieces)
+    ]
+
+
+def _grid(slots: Slots, least_rows: int) -> tuple[int, int]:
+    shape = slots.shape
+    found = []
+    for rows in range(min(least_rows, slots.row_blocks), slots.row_blocks + 1):
+        high = -(-slots.row_blocks // rows)
+        if high > shape.per_tile:
+            continue
+        columns = -(-slots.column_blocks // (shape.per_tile // high))
+        wide = -(-slots.column_blocks // columns)
+        cores = rows * columns * -(-high * wide // shape.per_core)
+        moved = columns * slots.row_blocks * shape.rows + (rows - 1) * slots.column_blocks * shape.weights
+        found.append((cores, moved, rows, columns))
+    fewest = min(cores for cores, *_ in found)
+    return min((moved, cores, r, c) for cores, moved, r, c in found if cores <= 1.03 * fewest)[2:]

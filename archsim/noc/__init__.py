@@ -1,0 +1,1 @@
+"""The network: topologies as graphs, deterministic routing, and the board of several chips."""

@@ -1,0 +1,52 @@
+"""The network on chip as a graph: routers are nodes, channels are directed edges."""
+
+from __future__ import annotations
+
+import networkx as nx
+
+from archsim.spec.chip import Noc
+
+__all__ = ["mesh", "snake", "xy_path"]
+
+Router = tuple[int, int]
+"""Column and row of a router."""
+
+
+def mesh(noc: Noc) -> nx.DiGraph[Router]:
+    """The mesh of a chip: a channel each way between neighbours; nodes carry ``position``."""
+    graph: nx.DiGraph[Router] = nx.DiGraph()
+    for row in range(noc.rows):
+        for column in range(noc.columns):
+            graph.add_node((column, row), position=(column, row))
+    for column, row in list(graph):
+        for other in ((column + 1, row), (column, row + 1)):
+            if other in graph:
+                graph.add_edge((column, row), other)
+                graph.add_edge(other, (column, row))
+    return graph
+
+
+def snake(noc: Noc) -> list[Router]:
+    """All routers in an order in which neighbours follow each other: every other row runs backwards."""
+    return [
+        (column if row % 2 == 0 else noc.columns - 1 - column, row)
+        for row in range(noc.rows)
+        for column in range(noc.columns)
+    ]
+
+
+def xy_path(start: Router, end: Router) -> list[Router]:
+    """The routers from ``start`` to ``end``, both included: along the row first, then along the column.
+
+    Dimension-order routing on a mesh cannot deadlock (Dally and Seitz, IEEE Trans. Computers C-36, 1987); all paths
+    from one start make a tree.
+    """
+    (x, y), (to_x, to_y) = start, end
+    path = [(x, y)]
+    while x != to_x:
+        x += 1 if to_x > x else -1
+        path.append((x, y))
+    while y != to_y:
+        y += 1 if to_y > y else -1
+        path.append((x, y))
+    return path

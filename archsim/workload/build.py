@@ -1,0 +1,123 @@
+"""From a workload file to its graph: layer by layer, with the batch norms folded and every shape checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from archsim.errors import WorkloadError
+from archsim.spec.layer import BatchNorm, Lstm, Weighted
+from archsim.spec.loader import Loaded, load
+from archsim.spec.workload import Workload
+from archsim.workload.expand import Path, Place, Step, expand
+from archsim.workload.graph import INPUT, Graph, Layer
+from archsim.workload.operators import make_layers
+
+__all__ = ["build_graph", "load_graph"]
+
+
+def load_graph(name: str, overrides: Sequence[str] = ()) -> tuple[Graph, Loaded[Workload]]:
+    """The graph of the workload called ``name`` (or at that path), and its specification.
+
+    ``overrides`` are ``key=value``, as ``sequence=100``.  SpecError, NotFoundError or WorkloadError if there is
+    something wrong with it.
+    """
+    loaded = load("workload", name, Workload, overrides)
+    return build_graph(loaded.model, lambda path: str(loaded.node.value_mark(path) or loaded.node.mark)), loaded
+
+
+def build_graph(workload: Workload, place: Place | None = None) -> Graph:
+    """The graph of ``workload``; WorkloadError, with the ``place`` of the layer, if its layers do not fit together."""
+    builder = _Builder(workload.sequence, place or (lambda path: ".".join(str(step) for step in path)))
+    shape = workload.input
+    builder.layers[INPUT] = Layer(INPUT, INPUT, (), (), shape, builder.steps)
+    steps = expand(workload, builder.place)
+    for step in steps:
+        builder.add(step)
+    output = builder.layer_of(steps[-1].name).name
+    builder.check_all_read(output)
+    layers = tuple(builder.layers.values())
+    return Graph(workload.name, workload.title, workload.throughput_unit, builder.steps, layers, (output,))
+
+
+@dataclass(slots=True)
+class _Builder:
+    sequence: int | None
+    place: Place
+    layers: dict[str, Layer] = field(default_factory=dict)
+    stands_for: dict[str, str] = field(default_factory=dict)
+    """The layer that gives the output of a step, where it is another: of a batch norm, of a projected LSTM."""
+    made_by: dict[str, Step] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
+    """The layers whose output is read."""
+    folded: set[str] = field(default_factory=set)
+    """The layers that a batch norm of its own was folded into: what they give before it no longer exists."""
+
+    @property
+    def steps(self) -> int:
+        return self.sequence or 1
+
+    def error(self, path: Path, message: str) -> WorkloadError:
+        return WorkloadError(f"{self.place(path)}: {message}")
+
+    def layer_of(self, name: str) -> Layer:
+        """The layer that gives the output of the step called ``name``."""
+        return self.layers[self.stands_for.get(name, name)]
+
+    def add(self, step: Step) -> None:
+        """Add the layers of the next step; what it reads is there already."""
+        for name in step.inputs:
+            if name in self.folded:
+                message = f"layer {step.name!r} reads {name!r} before the batch norm that is folded into it"
+                raise self.error(step.path, message)
+        if isinstance(step.spec, BatchNorm):
+            self.fold(step, step.spec)
+            return
+        if isinstance(step.spec, Lstm) and self.sequence is None:
+            message = f"layer {step.name!r} is recurrent and the network has no sequence; write 'sequence: N'"
+            raise self.error(step.path, message)
+        made = self.make(step)
+        for layer in made:
+            self.layers[layer.name] = layer
+            self.made_by[layer.name] = step
+            self.read.update(layer.inputs)
+        self.stands_for[step.name] = made[-1].name
+
+    def make(self, step: Step) -> tuple[Layer, ...]:
+        inputs = [self.layer_of(name) for name in step.inputs]
+        try:
+            return make_layers(step.spec, step.name, inputs, self.steps)
+        except WorkloadError as error:
+            raise self.error(step.path, str(error)) from None
+
+    def fold(self, step: Step, norm: BatchNorm) -> None:
+        """Make the layer that a batch norm reads once more, with the batch norm in it."""
+        target = self.layer_of(step.inputs[0]).name
+        made_by = self.made_by.get(target)
+        spec = made_by.spec if made_by else None
+        if made_by is None or not isinstance(spec, Weighted):
+            what = spec.operator if spec else "no layer"
+            raise self.unfoldable(step, f"reads {target!r} ({what}); it can only be folded into a conv or dense layer")
+        into = f"cannot be folded into {target!r}, "
+        if spec.activation != "none":
+            raise self.unfoldable(step, f"{into}which has activation: {spec.activation} before it; write none there")
+        if spec.batch_norm:
+            raise self.unfoldable(step, f"{into}which has a batch norm already")
+        if target in self.read:
+            raise self.unfoldable(step, f"{into}which other layers read without it")
+        changed = spec.model_copy(update={"batch_norm": True, "activation": norm.activation})
+        again = Step(target, changed, made_by.inputs, made_by.path)
+        (self.layers[target],) = self.make(again)
+        self.made_by[target] = again
+        self.stands_for[step.name] = target
+        self.folded.add(target)
+
+    def unfoldable(self, step: Step, why: str) -> WorkloadError:
+        return self.error(step.path, f"layer {step.name!r} {why}")
+
+    def check_all_read(self, output: str) -> None:
+        """Every output but the network's own is read by some layer."""
+        for layer in self.layers.values():
+            if layer.name not in self.read and layer.name != output:
+                message = f"the output {layer.output_shape} of layer {layer.name!r} is read by no layer"
+                raise self.error(self.made_by[layer.name].path, f"{message}; only the last layer's leaves the network")
