@@ -124,5 +124,7 @@ _LONGEST_WORD = 200
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint such as ``; did you mean 'power'?``, or an empty text when nothing is near."""
-    match = difflib.get_close_matches(word[:_LONGEST_WORD], list(known), n=1, cutoff=0.6)
+    words = list(known)
+    match = [other for other in words if other.casefold() == word.casefold()]
+    match = match or difflib.get_close_matches(word[:_LONGEST_WORD], words, n=1, cutoff=0.6)
     return f"; did you mean {match[0]!r}?" if match else ""

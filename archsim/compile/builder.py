@@ -110,8 +110,8 @@ class Builder:
     def unit_rate(self, row: str) -> Fraction:
         """Operations a second that a tile's row of functional units can do, those of all its cores together."""
         core = self.tile.core
-        component = self.tile.row(row)
-        cores = core.count if row in core.components else 1
+        component = self.tile.components.get(row) or core.components[row]
+        cores = 1 if row in self.tile.components else core.count
         return cores * component.capacity_per_s()  # type: ignore[attr-defined, no-any-return]
 
     def hop(self, key: LinkKey, amount: int, parent: int = NO_NODE) -> Hop:
@@ -121,20 +121,28 @@ class Builder:
 
     # -- element-wise work ----------------------------------------------------------------------
 
-    def unit_hops(self, tile: int, operations: dict[Operator, int], images_share: int) -> list[Hop]:
-        """Hops over the functional units that ``operations`` (elements of each operator, for one token) need in ``tile``;
-        ``images_share`` tokens pass them an image, for the ledger."""
+    def _by_row(self, operations: dict[Operator, int]) -> dict[str, int]:
+        """Operations of each row of functional units, for elements of each operator."""
         rows: dict[str, int] = {}
         for operator, elements in operations.items():
             if elements:
                 unit = self.tile.units[operator]
                 rows[unit.row] = rows.get(unit.row, 0) + elements * unit.operations
+        return rows
+
+    def unit_hops(self, tile: int, operations: dict[Operator, int]) -> list[Hop]:
+        """Hops over the functional units that ``operations`` (elements of each operator, for one token) need in ``tile``."""
         hops: list[Hop] = []
-        for row, amount in rows.items():
+        for row, amount in self._by_row(operations).items():
             hops.append(self.hop(("unit", tile, row), amount, len(hops) - 1 if hops else NO_NODE))
-            level = "core" if row in self.tile.core.components else "tile"
-            self.work.add(f"{level}.{row}", self.tile.row(row).unit_action, amount * images_share)
         return hops
+
+    def count_units(self, operations: dict[Operator, int], times: int) -> None:
+        """Count ``operations`` of the functional units, ``times`` an image."""
+        for row, amount in self._by_row(operations).items():
+            level = "tile" if row in self.tile.components else "core"
+            component = self.tile.components.get(row) or self.tile.core.components[row]
+            self.work.add(f"{level}.{row}", component.unit_action, amount * times)
 
     def delay(self, hops: Seq[Hop]) -> int:
         """The time in ps for a token to cross a chain of hops with nothing else on them."""
@@ -209,7 +217,7 @@ class Builder:
         for sink, node in zip(sinks, at, strict=True):
             key = id(sink.reads)
             if key not in counted:
-                counted[key] = _totals(sink.reads, pixels)
+                counted[key] = _totals(sink.reads, pixels, initial)
             need, free = counted[key]
             ends.append(End(sink.stage, need, free, UNBOUNDED, node))
         emit = Sequence.of(emitted.tolist())
@@ -220,10 +228,15 @@ class Builder:
         return Program(tuple(self.stages), tuple(self.flows), tuple(self.links))
 
 
-def _totals(reads: Reads, pixels: Intervals) -> tuple[Sequence, Sequence]:
-    """``need`` and ``free`` of a flow that carries ``pixels``, as running totals of its tokens; all go in the end."""
-    need, free = pixels.below(reads.need), pixels.below(reads.free)
-    free[-1] = pixels.size
+def _totals(reads: Reads, pixels: Intervals, initial: int) -> tuple[Sequence, Sequence]:
+    """``need`` and ``free`` of a flow that carries ``pixels``, as running totals of its tokens; all go in the end.
+
+    Initial tokens stand before the first pixel.  A firing that reads nothing waits for none of them: the first step of
+    a sequence starts from a state of its own.
+    """
+    need, free = pixels.below(reads.need), pixels.below(reads.free) + initial
+    need = np.where(need > 0, need + initial, 0)
+    free[-1] = pixels.size + initial
     return Sequence.of(need.tolist(), pixels.size), Sequence.of(free.tolist(), pixels.size)
 
 

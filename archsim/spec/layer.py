@@ -21,6 +21,8 @@ A layer is a mapping with the key of one operator.  What is not written has this
 ``block: NAME``       the layers of ``blocks: {NAME: …}``, ``repeat: 1`` times
 ===================== ===================================================================================
 
+A folded batch norm leaves one bias an output channel and counts as that; what was trained is counted beside it.
+
 ``kernel``, ``stride`` and ``dilation`` are a number or [height, width]; ``pad`` also [top, left, bottom, right].
 
 A layer reads the one before it, or the one that its ``input`` names.  ``input`` as a name is the input of the

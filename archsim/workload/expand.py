@@ -47,6 +47,9 @@ class _Scope:
         inside = f" in the block {self.block!r}" if self.block else ""
         if name in self.names:
             return f"which comes later{inside}; a layer reads those before it"
+        use = next((known for known in self.meaning if name.startswith(f"{known}.")), "")
+        if use and use != INPUT:
+            return f"and of {use!r} only the last layer can be read, as {use!r}"
         hint = nearest(name, self.meaning) or f"; the layers before it are {', '.join(self.meaning)}"
         return f"and there is no such layer{inside}{hint[:400]}"
 

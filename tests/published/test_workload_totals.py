@@ -5,6 +5,8 @@ Nothing here uses archsim to work out what is expected: each network is written 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from archsim.workload import Graph, load_graph
@@ -28,7 +30,7 @@ class Count:
         self.windows += size * size
 
     def dense(self, *features: int) -> None:
-        for inputs, outputs in zip(features, features[1:], strict=False):
+        for inputs, outputs in pairwise(features):
             self.conv(inputs, outputs, kernel=1, size=1)
 
 

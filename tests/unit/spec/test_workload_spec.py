@@ -10,7 +10,7 @@ from archsim import library
 from archsim.errors import NotFoundError, SpecError
 from archsim.spec.layer import OPERATORS, Activate, BatchNorm, Conv, Flatten, MaxPool
 from archsim.spec.loader import load, validate
-from archsim.spec.schema import json_schema
+from archsim.spec.schema import MODELS
 from archsim.spec.tree import parse
 from archsim.spec.workload import Workload
 
@@ -78,8 +78,8 @@ MISTAKES = [
     ("{cnov: 4}", "net.yaml:6:11: layers.0.cnov: unknown operator; did you mean 'conv'?"),
     (
         "{kernel: 3, activation: relu}",
-        "net.yaml:6:11: layers.0.kernel: unknown operator; the operators are conv, dense, maxpool, avgpool, globalpool, "
-        "add, concat, activation, flatten, batch_norm, lstm, block",
+        "net.yaml:6:11: layers.0.kernel: unknown operator; the operators are conv, dense, maxpool, avgpool, "
+        "globalpool, add, concat, activation, flatten, batch_norm, lstm, block",
     ),
     ("{conv: 4, kernle: 3}", "net.yaml:6:20: layers.0.kernle: unknown key; did you mean 'kernel'?"),
     (
@@ -109,7 +109,10 @@ MISTAKES = [
         "{globalpool: mean}",
         "net.yaml:6:23: layers.0.globalpool: expected 'average' or 'max', got 'mean'",
     ),
-    ("{lstm: 4, projection: 2}", "net.yaml:6:20: layers.0.projection: unknown key; did you mean 'recurrent_projection'?"),
+    (
+        "{lstm: 4, projection: 2}",
+        "net.yaml:6:20: layers.0.projection: unknown key; did you mean 'recurrent_projection'?",
+    ),
     ("{add: 3}", "net.yaml:6:16: layers.0.add: expected the name of a layer, or a list of names, got 3"),
     ("{concat: [a]}", "net.yaml:6:19: layers.0.concat: expected a list of at least two names, got ['a']"),
     ("{block: }", "net.yaml:6:18: layers.0.block: expected a text, got None"),
@@ -192,8 +195,8 @@ def test_a_library_workload_says_where_it_is_from(name: str) -> None:
 
 
 def test_the_schema_lists_a_form_of_layer_for_each_operator() -> None:
-    schema = json_schema("workload")
-    forms = schema["properties"]["layers"]["items"]["oneOf"]
+    forms = Workload.model_json_schema()["properties"]["layers"]["items"]["oneOf"]
+    assert MODELS["workload"] is Workload
     assert [form["required"] for form in forms] == [[operator] for operator in OPERATORS]
     assert all(form["additionalProperties"] is False for form in forms)
     conv = forms[0]["properties"]

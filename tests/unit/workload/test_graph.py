@@ -249,7 +249,8 @@ WRONG = [
     ),
     (
         "layers: [{conv: 8, groups: 3}]",
-        "net.yaml:6:10: layer 'conv1' has 3 groups, which do not divide its 8 output channels; its input is (3, 32, 32)",
+        "net.yaml:6:10: layer 'conv1' has 3 groups, which do not divide its 8 output channels; "
+        "its input is (3, 32, 32)",
     ),
     (
         "layers: [{dense: 10}]",
@@ -295,7 +296,10 @@ WRONG = [
         "blocks: {b: [{conv: 3}]}\nlayers: [{block: b, name: x, repeat: 2}, {conv: 3, name: x}]",
         "net.yaml:7:42: two layers are named 'x'; give one of them another name",
     ),
-    ("blocks: {body: [{conv: 3}]}\nlayers: [{block: bdy}]", "net.yaml:7:10: there is no block 'bdy'; did you mean 'body'?"),
+    (
+        "blocks: {body: [{conv: 3}]}\nlayers: [{block: bdy}]",
+        "net.yaml:7:10: there is no block 'bdy'; did you mean 'body'?",
+    ),
     ("layers: [{block: b}]", "net.yaml:6:10: there is no block 'b'; the blocks are none"),
     (
         "blocks: {a: [{block: b}], b: [{conv: 1}, {block: a}]}\nlayers: [{block: b}]",
@@ -303,7 +307,7 @@ WRONG = [
     ),
     (
         "blocks: {b: [{conv: 3}]}\nlayers: [{conv: 3}, {block: b}, {add: b.1.conv1}]",
-        "net.yaml:7:33: layer 'add1' reads 'b.1.conv1', and there is no such layer; did you mean 'b.1'?",
+        "net.yaml:7:33: layer 'add1' reads 'b.1.conv1', and of 'b.1' only the last layer can be read, as 'b.1'",
     ),
     (
         "blocks: {b: [{conv: 3}, {add: stem}]}\nlayers: [{conv: 3, name: stem}, {block: b}]",
@@ -330,7 +334,8 @@ WRONG = [
     ),
     (
         "layers: [{maxpool: 2}, {batch_norm: true}]",
-        "net.yaml:6:24: layer 'batch_norm1' reads 'maxpool1' (maxpool); it can only be folded into a conv or dense layer",
+        "net.yaml:6:24: layer 'batch_norm1' reads 'maxpool1' (maxpool); "
+        "it can only be folded into a conv or dense layer",
     ),
     (
         "layers: [{batch_norm: true}]",
@@ -376,10 +381,10 @@ def test_blocks_within_blocks_are_bounded() -> None:
 # -- properties ----------------------------------------------------------------------------------
 
 
-def windows_by_hand(size: int, before: int, after: int, kernel: int, stride: int, dilation: int) -> int:
+def windows_by_hand(size: int, pad: tuple[int, int], kernel: int, stride: int, dilation: int) -> int:
     """Count the starts, from the first padded value on, at which the whole kernel lies within the padded input."""
-    starts = range(-before, size + after, stride)
-    return sum(1 for start in starts if start + dilation * (kernel - 1) < size + after)
+    starts = range(-pad[0], size + pad[1], stride)
+    return sum(1 for start in starts if start + dilation * (kernel - 1) < size + pad[1])
 
 
 small = st.integers(1, 5)
@@ -395,7 +400,7 @@ def test_a_convolution_has_as_many_windows_as_fit_counted_one_by_one(
     dilation: tuple[int, int],
 ) -> None:
     expected = tuple(
-        windows_by_hand(size[axis], pad[axis], pad[axis + 2], kernel[axis], stride[axis], dilation[axis])
+        windows_by_hand(size[axis], (pad[axis], pad[axis + 2]), kernel[axis], stride[axis], dilation[axis])
         for axis in (0, 1)
     )
     layer = {"conv": 7, "kernel": list(kernel), "stride": list(stride), "pad": list(pad), "dilation": list(dilation)}
@@ -414,7 +419,7 @@ def test_every_window_of_a_pool_covers_a_value_of_its_input(
 ) -> None:
     pad = data.draw(st.integers(0, kernel - 1))
     layer = {"maxpool": kernel, "pad": pad} | ({} if stride is None else {"stride": stride})
-    expected = windows_by_hand(size, pad, pad, kernel, stride or kernel, 1)
+    expected = windows_by_hand(size, (pad, pad), kernel, stride or kernel, 1)
     if not expected:
         with pytest.raises(WorkloadError, match="larger than its input"):
             only(layer, (2, size, size))

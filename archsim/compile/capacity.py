@@ -1,0 +1,92 @@
+"""Buffer capacities: enough that no network can deadlock, as much more as the tiles' buffers hold.
+
+The untimed, demand-driven run of the Program gives for each end a capacity that cannot deadlock.  What then is left of
+a tile's buffer goes to its ends in proportion to what they could use, at the most the tokens of two images: room for
+the next image while this one is still being read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.compile.builder import UNBOUNDED
+from archsim.errors import CompileError
+from archsim.program import Program
+from archsim.units import format_si
+from archsim.untimed import sufficient_capacities
+
+__all__ = ["with_capacities"]
+
+Ints = NDArray[np.int64]
+
+IMAGES_AHEAD = 2
+
+
+def with_capacities(program: Program, stage_tile: list[int], buffer_bits: int, *, check: bool = True) -> Program:
+    """``program`` with all capacities set.
+
+    ``stage_tile`` gives the tile of each stage, below 0 for the host, whose room is not limited.  Raises CompileError
+    if the least that a tile must hold is more than ``buffer_bits``, unless ``check`` is off: then ends get what there is.
+    """
+    least = sufficient_capacities(program)
+    a = program.arrays
+    bits = np.array([flow.bits for flow in program.flows], np.int64)[a.end_flow]
+    given = a.end_capacity
+    tile = np.array(stage_tile, np.int64)[a.end_stage]
+    buffered = (given == UNBOUNDED) & (tile >= 0)
+    capacity = np.where(given == UNBOUNDED, least, np.maximum(given, least))
+    image = np.array([flow.emit.total(program.stages[flow.source].firings) for flow in program.flows], np.int64)
+    most = np.maximum(IMAGES_AHEAD * image[a.end_flow] + a.flow_initial[a.end_flow], least)
+    members: dict[int, list[int]] = defaultdict(list)
+    for end in np.flatnonzero(buffered).tolist():
+        members[int(tile[end])].append(end)
+    for place, list_of_ends in members.items():
+        ends = np.array(list_of_ends)
+        held = int((least[ends] * bits[ends]).sum())
+        if held > buffer_bits and check:
+            raise _too_small(program, place, ends, least * bits, buffer_bits)
+        capacity[ends] = _shared(least[ends], most[ends], bits[ends], buffer_bits - held)
+    capacity = np.where(~buffered & (given == UNBOUNDED), most, capacity)
+    return _replaced(program, capacity)
+
+
+def _shared(least: Ints, most: Ints, bits: Ints, free: int) -> Ints:
+    """``free`` bits dealt to ends in proportion to what each could still use; fewer than ``least`` if free is negative."""
+    wanted = (most - least) * bits
+    if free >= int(wanted.sum()):
+        return most
+    if free < 0:
+        held = int((least * bits).sum())
+        return np.maximum(1, least * (held + free) // held)
+    # in floats: which end gets a token more is no matter of time, and the sum is checked below
+    share = np.floor(wanted * (free / max(1, int(wanted.sum())))).astype(np.int64) // np.maximum(bits, 1)
+    return least + share
+
+
+def _too_small(program: Program, tile: int, ends: Ints, held: Ints, buffer_bits: int) -> CompileError:
+    by_layer: dict[str, int] = defaultdict(int)
+    a = program.arrays
+    for end in ends.tolist():
+        by_layer[program.stages[int(a.end_stage[end])].layer] += int(held[end])
+    demand = sum(by_layer.values())
+    parts = ", ".join(f"{layer} {_kib(amount)}" for layer, amount in sorted(by_layer.items(), key=lambda i: -i[1]))
+    return CompileError(
+        f"tile {tile}: its buffer must hold {_kib(demand)} ({parts}), it has {_kib(buffer_bits)}, "
+        f"{_kib(demand - buffer_bits)} too little. More chips, fewer copies or a larger buffer would help."
+    )
+
+
+def _kib(bits: int) -> str:
+    return f"{bits / 8192:.1f} KiB" if bits >= 8192 else format_si(bits / 8, "B")
+
+
+def _replaced(program: Program, capacity: Ints) -> Program:
+    numbers = iter(capacity.tolist())
+    flows = tuple(
+        replace(flow, ends=tuple(replace(end, capacity=next(numbers)) for end in flow.ends)) for flow in program.flows
+    )
+    return Program(program.stages, flows, program.links)

@@ -1,0 +1,66 @@
+"""The element-wise work of a layer: which operators on how many values, for one window.
+
+Counted as :mod:`archsim.workload.operators` states it: a pool over k values takes k - 1 comparisons (or additions, and
+a multiplication for an average) a value; an LSTM cell three sigmoids, two hyperbolic tangents, three products, one sum.
+"""
+
+from __future__ import annotations
+
+from archsim.errors import CompileError
+from archsim.spec.tile import Operator, Tile
+from archsim.workload.graph import Layer
+
+__all__ = ["Operations", "activation_operations", "layer_operations", "require_units"]
+
+Operations = dict[Operator, int]
+
+_FUNCTIONS: dict[str, dict[Operator, int]] = {
+    "none": {},
+    "relu": {"relu": 1},
+    "relu6": {"relu": 1},
+    "sigmoid": {"sigmoid": 1},
+    "tanh": {"tanh": 1},
+    "gelu": {"tanh": 1},
+    "softmax": {"exp": 1, "add": 1, "multiply": 1},
+}
+
+
+def activation_operations(function: str, values: int) -> Operations:
+    """The operations of an activation function on ``values`` values."""
+    return {operator: times * values for operator, times in _FUNCTIONS[function].items()}
+
+
+def _plus(*many: Operations) -> Operations:
+    total: Operations = {}
+    for operations in many:
+        for operator, count in operations.items():
+            total[operator] = total.get(operator, 0) + count
+    return total
+
+
+def layer_operations(layer: Layer, values: int) -> Operations:
+    """The operations of ``layer`` on ``values`` output values of one window, its activation included."""
+    after = activation_operations(layer.activation, values)
+    if layer.op == "lstm":
+        gates: Operations = {"sigmoid": 3 * values, "tanh": 2 * values, "multiply": 3 * values, "add": values}
+        return _plus(gates, after)
+    if layer.op in ("maxpool", "avgpool", "globalpool"):
+        size = layer.kernel[0] * layer.kernel[1]
+        if layer.op == "maxpool" or layer.pool == "max":
+            return _plus({"max": values * (size - 1)}, after)
+        return _plus({"add": values * (size - 1), "multiply": values}, after)
+    if layer.op == "add":
+        return _plus({"add": values * (len(layer.inputs) - 1)}, after)
+    return after
+
+
+def require_units(tile: Tile, layers: list[Layer]) -> None:
+    """CompileError if ``tile`` lacks a unit for an operator that a layer needs; names both."""
+    for layer in layers:
+        missing = [operator for operator in layer_operations(layer, 1) if operator not in tile.units]
+        missing += ["add"] if layer.matrix and "add" not in tile.units else []
+        if missing:
+            raise CompileError(
+                f"layer {layer.name} ({layer.op}) needs the operator {missing[0]!r}, for which tile {tile.name!r} has "
+                f"no unit; it has {', '.join(sorted(tile.units)) or 'none'} (key: tile.units)"
+            )

@@ -1,0 +1,216 @@
+"""``compile``: a network on a board becomes a Program, with all that results need to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Literal
+
+from archsim.compile.builder import Builder
+from archsim.compile.capacity import with_capacities
+from archsim.compile.elementwise import require_units
+from archsim.compile.lower import Lowered, layer_window, lower, rows_per_channel
+from archsim.compile.place import Demand, Mapped, Placement, Room, place, plan
+from archsim.compile.replicate import Copies, balanced, given
+from archsim.compile.slicing import SlotShape, slice_layer, slot_shape
+from archsim.errors import CompileError
+from archsim.noc.board import HOST, Board
+from archsim.program import Program
+from archsim.spec.chip import Chip
+from archsim.workload.graph import Graph, Layer
+
+__all__ = ["Compiled", "Replication", "arrays_needed", "chips_to_fit", "compile_network"]
+
+Replication = Literal["balanced", "none"] | Mapping[str, int]
+"""How many copies: balanced for the smallest interval, one of each, or a user's own factors."""
+
+BUFFER_SHARES = (0.9, 0.6, 0.4)
+"""Shares of a tile's buffer that placement counts on, tried in turn: its estimates of buffers are rough."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A network on a board.  ``program`` is for one image; :meth:`for_images` gives that of several.
+
+    ``work`` counts the actions of one image by (``level.component``, action); tokens over links are counted from the
+    Program itself.
+    """
+
+    graph: Graph
+    board: Board
+    copies: Copies
+    mapped: dict[str, Mapped]
+    placements: tuple[Placement, ...]
+    program: Program
+    lowered: Lowered
+    stage_tile: tuple[int, ...]
+    work: dict[tuple[str, str], float] = field(repr=False)
+
+    def for_images(self, images: int) -> Program:
+        """The Program of ``images`` images, one after the other: only the firings differ."""
+        stages = tuple(replace(stage, firings=stage.firings * images) for stage in self.program.stages)
+        return Program(stages, self.program.flows, self.program.links)
+
+    @cached_property
+    def tiles_used(self) -> int:
+        """Tiles that hold a weight."""
+        return len({placement.tile for placement in self.placements})
+
+    @cached_property
+    def arrays_used(self) -> int:
+        """Arrays that hold a weight."""
+        return sum(
+            p.copies * self.mapped[p.layer].parts[p.part].count * self.mapped[p.layer].slots.shape.arrays
+            for p in self.placements
+        )
+
+    @cached_property
+    def weights_held(self) -> int:
+        """Weights on the board, copies counted."""
+        return sum(p.copies * self.mapped[p.layer].parts[p.part].cells_used for p in self.placements)
+
+
+def arrays_needed(graph: Graph, chip: Chip) -> dict[str, int]:
+    """Arrays that hold each layer once."""
+    shape = slot_shape(chip.tile.core)
+    return {layer.name: slice_layer(layer, shape).arrays for layer in graph.matrix_layers}
+
+
+def chips_to_fit(graph: Graph, chip: Chip) -> int:
+    """The chips of the smallest board that holds every layer once."""
+    core, shape = chip.tile.core, slot_shape(chip.tile.core)
+    per_chip = chip.tiles * core.count * core.the("crossbar")[1].count
+    if not shape.per_core:
+        raise CompileError(f"tile {chip.tile.name!r}: a core has too few arrays for the slices of one weight")
+    chips = -(-sum(arrays_needed(graph, chip).values()) // per_chip)
+    mapped, room = _planned(graph, chip, 1, 1.0, {layer.name: 1 for layer in graph.matrix_layers})
+    while place(mapped, _once(graph), replace(room, chips=chips), _spatial(graph)) is None:
+        chips += 1
+    return chips
+
+
+def _once(graph: Graph) -> Copies:
+    return {layer.name: 1 for layer in graph.matrix_layers}
+
+
+def _input_size(graph: Graph, layer: Layer) -> tuple[int, int]:
+    """Rows and columns of what a layer reads, looking through flatten."""
+    source = graph[layer.inputs[0]]
+    while source.op == "flatten":
+        source = graph[source.inputs[0]]
+    shape = source.output_shape
+    return (shape[1], shape[2]) if len(shape) == 3 else (1, source.steps)
+
+
+def _spatial(graph: Graph) -> dict[str, int]:
+    """Matrix rows a channel of the input, for each layer with weights."""
+    out = {}
+    for layer in graph.matrix_layers:
+        rows, columns = _input_size(graph, layer)
+        out[layer.name] = layer.kernel[0] * layer.kernel[1] if layer.op == "conv" else rows * columns
+        if layer.steps > 1:
+            out[layer.name] = 1
+    return out
+
+
+def _demand(graph: Graph, layer: Layer) -> Demand:
+    """Estimated pixels that a part buffers: (k - 1) rows of its region and what a firing adds; for riders likewise."""
+    rows, columns = _input_size(graph, layer)
+    if layer.steps > 1:
+        return Demand(4, 0, 4, 4)
+    window = layer_window(layer, rows, columns)
+    (high, wide), stride = window.kernel, window.stride[1]
+    riding = 0.0
+    for name in graph.consumers(layer.name):
+        rider = graph[name]
+        if rider.op in ("maxpool", "avgpool"):
+            riding += (rider.kernel[0] - 1) * layer.output_shape[2] + rider.kernel[1]
+        elif rider.op == "add":
+            riding += 2 * layer.output_shape[2] + 3
+    most = min(rows * columns, (high - 1) * columns + wide + 4 * stride)
+    return Demand((high - 1) * wide + wide, (high - 1) * stride, most, riding)
+
+
+def _planned(
+    graph: Graph, chip: Chip, chips: int, share: float, copies: Copies
+) -> tuple[list[Mapped], Room]:
+    tile = chip.tile
+    shape: SlotShape = slot_shape(tile.core)
+    buffer = tile.components[tile.memory.buffer]
+    bits = int(share * buffer.count * buffer.capacity.value)  # type: ignore[attr-defined]
+    room = Room(chips, chip.tiles, tile.core.count, shape.per_core, bits, tile.core.encoding.input_bits)
+    spatial = _spatial(graph)
+    mapped = []
+    for layer in graph.matrix_layers:
+        each = -(-layer.windows // copies[layer.name])
+        mapped.append(plan(slice_layer(layer, shape), _demand(graph, layer), spatial[layer.name], room, each))
+    return mapped, room
+
+
+def compile_network(
+    graph: Graph, chip: Chip, chips: int, replication: Replication = "balanced", *, check_buffers: bool = True
+) -> Compiled:
+    """Compile ``graph`` onto a board of ``chips`` chips.  CompileError says what does not fit, and by how much."""
+    require_units(chip.tile, list(graph.layers))
+    failure: CompileError | None = None
+    for share in BUFFER_SHARES:
+        try:
+            return _compiled(graph, chip, chips, replication, share, check_buffers)
+        except _BufferError as error:
+            failure = failure or error
+    assert failure is not None
+    raise failure
+
+
+class _BufferError(CompileError):
+    """The buffers came out too small with this placement; another may do."""
+
+
+def _compiled(
+    graph: Graph, chip: Chip, chips: int, replication: Replication, share: float, check_buffers: bool
+) -> Compiled:
+    spatial = _spatial(graph)
+    mapped, room = _planned(graph, chip, chips, share, _once(graph))
+    copies = _copies(graph, mapped, room, spatial, replication, chip)
+    placements = place(mapped, copies, room, spatial)
+    assert placements is not None
+    board = Board(chip, chips)
+    builder = Builder(board, chip.tile.core.encoding.input_bits)
+    by_name = {m.layer.name: m for m in mapped}
+    lowered = lower(builder, graph, by_name, placements, copies)
+    stage_tile = [HOST if s.place == "host" else int(s.place.removeprefix("tile ")) for s in builder.stages]
+    buffer = chip.tile.components[chip.tile.memory.buffer]
+    bits = int(buffer.count * buffer.capacity.value)  # type: ignore[attr-defined]
+    try:
+        program = with_capacities(builder.program(), stage_tile, bits, check=check_buffers)
+    except CompileError as error:
+        raise _BufferError(str(error)) from None
+    return Compiled(
+        graph, board, copies, by_name, tuple(placements), program, lowered, tuple(stage_tile), dict(builder.work.counts)
+    )
+
+
+def _copies(
+    graph: Graph, mapped: list[Mapped], room: Room, spatial: dict[str, int], replication: Replication, chip: Chip
+) -> Copies:
+    def fits(copies: Copies) -> bool:
+        return place(mapped, copies, room, spatial) is not None
+
+    layers = list(graph.matrix_layers)
+    copies = _once(graph) if isinstance(replication, str) else given(layers, replication)
+    if not fits(copies):
+        raise _does_not_fit(graph, chip, room.chips, copies)
+    return balanced(layers, fits) if replication == "balanced" else copies
+
+
+def _does_not_fit(graph: Graph, chip: Chip, chips: int, copies: Copies) -> CompileError:
+    needed = sum(count * copies[name] for name, count in arrays_needed(graph, chip).items())
+    core = chip.tile.core
+    have = chips * chip.tiles * core.count * core.the("crossbar")[1].count
+    cells = core.encoding.weight_bits
+    return CompileError(
+        f"{graph.name} does not fit {chips} × {chip.name}: it needs {needed} arrays in whole cores, the board has {have}, "
+        f"{max(0, needed - have)} too few. {chips_to_fit(graph, chip)} chips hold it once; fewer than {cells} weight bits, "
+        "more bits a cell or fewer copies need fewer arrays."
+    )

@@ -1,0 +1,121 @@
+"""The work of cores, for the ledger, and the time that issuing instructions takes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from archsim.compile.builder import Work
+from archsim.compile.slicing import Part, slot_shape
+from archsim.hardware.mvm import conversions_per_read, crossbar, input_steps
+from archsim.spec.tile import Tile
+from archsim.units import duration_ps
+
+__all__ = ["CoreWork"]
+
+
+class CoreWork:
+    """Counts what the arrays, converters and registers of a core do.
+
+    For one window, a part of s slots of a arrays each, in S input steps:
+
+    * crossbar: s·a·S reads; sample-and-hold: one sample a column and read; ADC and shift-and-add: one conversion and
+      one addition a converted column and read
+    * DAC: one drive a used row and step, once for each slot where its arrays share their DACs
+    * input register: each used row written once and read once, output register likewise for each output
+    * instructions, where cores run them: loads and stores of ``width`` values, and one for the MVM, a slot
+    """
+
+    def __init__(self, tile: Tile, work: Work) -> None:
+        self.tile = tile
+        self.core = tile.core
+        self.work = work
+        self.shape = slot_shape(tile.core)
+        self.steps = input_steps(tile.core)
+        self.value_bytes = Fraction(tile.core.encoding.input_bits, 8)
+        self._kinds = {name: row.kind for name, row in self.core.components.items()}
+        self._input, self._output = self._registers()
+
+    def _registers(self) -> tuple[list[str], list[str]]:
+        """The core's registers before the DACs, and those after the shift-and-add."""
+        pipeline, own = self.core.pipeline, self._kinds
+        groups = [*pipeline.before, *pipeline.steps, *pipeline.after]
+        names = [[name for name in group if name in own] for group in groups]
+        dac = next(k for k, group in enumerate(names) if any(own[name] == "dac" for name in group))
+        registers = [(k, name) for k, group in enumerate(names) for name in group if own[name] == "register"]
+        return [name for k, name in registers if k <= dac], [name for k, name in registers if k > dac]
+
+    def count_mvm(self, part: Part, windows: int) -> None:
+        """Count the MVMs of ``windows`` windows in ``part``."""
+        reads = windows * part.count * self.shape.arrays * self.steps
+        dacs_a_slot = self._count("dac") / (self.shape.per_core * self.shape.rows)
+        converted = reads * conversions_per_read(self.core, self._used_columns(part))
+        stored = part.count * self.shape.weights * windows
+        for name, kind in self._kinds.items():
+            key = f"core.{name}"
+            if kind == "crossbar":
+                self.work.add(key, "read", reads)
+            elif kind == "dac":
+                self.work.add(key, "drive", windows * part.rows_used * self.steps * dacs_a_slot)
+            elif kind == "sample-hold":
+                self.work.add(key, "sample", reads * crossbar(self.core).columns)
+            elif kind == "adc":
+                self.work.add(key, "convert", converted)
+            elif kind == "shift-add":
+                self.work.add(key, "add", converted)
+        for name in self._input:
+            self.work.add(f"core.{name}", "byte", float(2 * windows * part.rows_used * self.value_bytes))
+        for name in self._output:
+            self.work.add(f"core.{name}", "byte", float(2 * stored * self.value_bytes))
+        if issue := self.core.issue:
+            instructions = windows * part.count * (self._loads() + 1 + self._stores())
+            self.work.add(f"core.{issue.controller}", "issue", instructions)
+            self.work.add(f"core.{issue.memory}", "fetch", instructions)
+
+    def _used_columns(self, part: Part) -> int:
+        """Columns of an array that hold weights, on average over the part's slots, rounded up."""
+        outputs = part.outputs[1] - part.outputs[0]
+        cells = crossbar(self.core).columns // self.shape.weights
+        blocks = part.column_range[1] - part.column_range[0]
+        groups = part.bundles[1] - part.bundles[0]
+        return -(-outputs * cells // (blocks * groups))
+
+    def _count(self, kind: str) -> int:
+        return self.core.the(kind)[1].count
+
+    def count_out(self, values: int, windows: int) -> None:
+        """Count the passage of ``values`` outputs of each of ``windows`` windows through a tile's output registers."""
+        for name, row in self.tile.components.items():
+            if row.kind == "register":
+                self.work.add(f"tile.{name}", "byte", float(2 * values * windows * self.value_bytes))
+
+    def additions(self, part: Part) -> int:
+        """Additions a window outside the cores: a column whose blocks lie in c cores takes c - 1 a value."""
+        high = part.row_range[1] - part.row_range[0]
+        columns = part.count // high
+        split = sum(
+            ((column + 1) * high - 1) // self.shape.per_core - column * high // self.shape.per_core
+            for column in range(columns)
+        )
+        return split * self.shape.weights
+
+    def _loads(self) -> int:
+        assert self.core.issue is not None
+        return -(-self.shape.rows // self.core.issue.width)
+
+    def _stores(self) -> int:
+        assert self.core.issue is not None
+        return -(-self.shape.weights // self.core.issue.width)
+
+    def _issue_ps(self, instructions: int) -> int:
+        assert self.core.issue is not None
+        controller = self.core.components[self.core.issue.controller]
+        return duration_ps(instructions, controller.capacity_per_s())  # type: ignore[attr-defined]
+
+    def load_ps(self, part: Part) -> int:
+        """The time in ps to issue the loads of one MVM of all slots of a core."""
+        slots = min(self.shape.per_core, part.count)
+        return self._issue_ps(self._loads() * slots) if self.core.issue else 0
+
+    def store_ps(self) -> int:
+        """The time in ps to issue the stores of one MVM of all slots of a core."""
+        return self._issue_ps(self._stores() * self.shape.per_core) if self.core.issue else 0
