@@ -31,12 +31,16 @@ MEMORY_HOP = 1
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """``stage`` on ``tile`` puts out channels [lo, hi) of pixels [lo, hi), ``each`` a firing, ``firings`` an image."""
+    """``stage`` on ``tile`` puts out channels [lo, hi) of ``pixels``, ``each`` of them a firing, ``firings`` an image.
+
+    ``share`` is the part of the width, 0 to 1, that the pixels were dealt by.
+    """
 
     stage: int
     tile: int
     channels: tuple[int, int]
-    pixels: tuple[int, int]
+    pixels: Intervals
+    share: tuple[Fraction, Fraction]
     each: int
     firings: int
 
@@ -193,8 +197,8 @@ class Builder:
         channels = np.array([members[0].channels for members in classes], np.int64).reshape(-1, 2)
         for source in sources:
             near = np.flatnonzero(
-                (lows < source.pixels[1])
-                & (highs > source.pixels[0])
+                (lows < source.pixels.high[-1])
+                & (highs > source.pixels.low[0])
                 & (channels[:, 0] < source.channels[1])
                 & (channels[:, 1] > source.channels[0])
             )
@@ -209,8 +213,8 @@ class Builder:
                     self._flow(name, source, ends, intervals, (high - low) * self.value_bits, initial)
 
     def _flow(self, name: str, source: Source, sinks: list[Sink], pixels: Intervals, bits: int, initial: int) -> None:
-        edges = np.minimum(source.pixels[0] + source.each * np.arange(source.firings + 1), source.pixels[1])
-        emitted = np.diff(pixels.below(edges))
+        edges = np.minimum(source.each * np.arange(source.firings + 1, dtype=np.int64), source.pixels.size)
+        emitted = np.diff(pixels.below(source.pixels.at(edges)))
         hops, at = self._routed(source.tile, [sink.tile for sink in sinks], bits)
         counted: dict[int, tuple[Sequence, Sequence]] = {}
         ends = []
@@ -241,16 +245,16 @@ def _totals(reads: Reads, pixels: Intervals, initial: int) -> tuple[Sequence, Se
 
 
 def _segments(
-    span: tuple[int, int], members: list[int], pixels: list[Intervals]
+    own: Intervals, members: list[int], pixels: list[Intervals]
 ) -> list[tuple[tuple[int, ...], Intervals]]:
-    """The pixels of ``span`` by the set of members that read them: (members, pixels) pairs, pixels that nobody reads
+    """The pixels of ``own`` by the set of members that read them: (members, pixels) pairs, pixels that nobody reads
     left out."""
     if len(members) == 1:
-        intervals = Intervals.of(pixels[members[0]].clipped(*span))
+        intervals = Intervals.of(own.common(pixels[members[0]]))
         return [(tuple(members), intervals)] if intervals.size else []
     changes: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for k in members:
-        for low, high in pixels[k].clipped(*span):
+        for low, high in own.common(pixels[k]):
             changes[low].append((k, 1))
             changes[high].append((k, -1))
     found: dict[tuple[int, ...], list[tuple[int, int]]] = defaultdict(list)

@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from archsim.compile.builder import Builder, Sink, Source
 from archsim.compile.elementwise import layer_operations
 from archsim.compile.place import Mapped, Placement
-from archsim.compile.reads import Reads, Window, full_window, reads_of
+from archsim.compile.deal import strip
+from archsim.compile.reads import Intervals, Reads, Window, full_window, reads_of
 from archsim.compile.slicing import Part
 from archsim.compile.work import CoreWork
 from archsim.errors import CompileError
@@ -26,6 +28,11 @@ from archsim.spec.tile import Operator
 from archsim.workload.graph import Graph, Layer
 
 __all__ = ["Lowered", "Tensor", "layer_window", "lower"]
+
+Shares = tuple[Fraction, Fraction]
+
+WHOLE: Shares = (Fraction(0), Fraction(1))
+"""The whole width of an image."""
 
 IN_REGISTERS = 2
 """Tokens that registers between two stages of a core hold: one in use, one coming."""
@@ -78,7 +85,8 @@ class _Lowering:
         self.groups: dict[str, dict[tuple[int, int], list[Placement]]] = defaultdict(lambda: defaultdict(list))
         for placement in placements:
             self.groups[placement.layer][placement.first, placement.copies].append(placement)
-        self._reads: dict[tuple[Window, int, int, int], Reads] = {}
+        self._reads: dict[tuple[Window, Shares, int], Reads] = {}
+        self._strips: dict[tuple[int, int, Shares], Intervals] = {}
         self._waiting_for_state: list[tuple[Layer, list[Sink]]] = []
 
     # -- the whole network ----------------------------------------------------------------------
@@ -104,21 +112,28 @@ class _Lowering:
         rows, columns = (shape[1], shape[2]) if len(shape) == 3 else (1, layer.steps)
         pixels = rows * columns
         stage = self.builder.stage("host in", pixels, 1, 1, layer=layer.name, tile=HOST, kind="host")
-        source = Source(stage, HOST, (0, shape[0]), (0, pixels), 1, pixels)
+        source = Source(stage, HOST, (0, shape[0]), self._strip(rows, columns, WHOLE), WHOLE, 1, pixels)
         self.tensors[layer.name] = Tensor(shape[0], rows, columns, (source,))
         return stage
 
     def _host_output(self, name: str) -> int:
         tensor = self.tensors[name]
         stage = self.builder.stage(f"host out {name}", 1, 1, 1, layer=name, tile=HOST, kind="host")
-        reads = self._read(full_window(tensor.rows, tensor.columns), 0, 1, 1)
+        reads = self._read(full_window(tensor.rows, tensor.columns), 1, WHOLE, 1)
         self.builder.connect(f"{name} > host", tensor.sources, [Sink(stage, HOST, (0, tensor.channels), reads)])
         return stage
 
-    def _read(self, window: Window, first: int, end: int, each: int) -> Reads:
-        key = window, first, end, each
+    def _strip(self, rows: int, columns: int, share: Shares) -> Intervals:
+        key = rows, columns, share
+        if key not in self._strips:
+            self._strips[key] = strip(rows, columns, *share)
+        return self._strips[key]
+
+    def _read(self, window: Window, rows: int, share: Shares, each: int) -> Reads:
+        """What the windows of a strip read; ``rows`` of the output."""
+        key = window, share, each
         if key not in self._reads:
-            self._reads[key] = reads_of(*key)
+            self._reads[key] = reads_of(window, self._strip(rows, window.columns_out, share), each)
         return self._reads[key]
 
     def _concat(self, layer: Layer) -> Tensor:
@@ -137,15 +152,16 @@ class _Lowering:
     def _matrix_layer(self, layer: Layer, copies: int) -> Tensor:
         tensor = self.tensors[layer.inputs[0]]
         window = layer_window(layer, tensor.rows, tensor.columns)
-        windows = layer.windows
+        shape = layer.output_shape
+        rows, columns = (shape[1], shape[2]) if len(shape) == 3 else (1, layer.steps)
         sinks: list[Sink] = []
         state_sinks: list[Sink] = []
         sources: list[Source] = []
         for (first, count), members in sorted(self.groups[layer.name].items()):
-            low, end = first * windows // copies, (first + count) * windows // copies
-            reads = self._read(window, low, end, count)
-            firings = len(reads.need)
-            group = _Group(layer, first, count, (low, end), firings)
+            share = Fraction(first, copies), Fraction(first + count, copies)
+            reads = self._read(window, rows, share, count)
+            windows, firings = self._strip(rows, columns, share), len(reads.need)
+            group = _Group(layer, first, count, windows.size, firings)
             owners = self._owners(members)
             fetches, outs = self._group_stages(group, members, owners)
             for (stage, tile), placement in zip(fetches, members, strict=True):
@@ -155,12 +171,10 @@ class _Lowering:
             each = 4 if layer.op == "lstm" else 1
             for stage, tile, part in outs:
                 channels = part.outputs[0] // each, -(-part.outputs[1] // each)
-                sources.append(Source(stage, tile, channels, (low, end), count, firings))
+                sources.append(Source(stage, tile, channels, windows, share, count, firings))
         self.builder.connect(f"{layer.inputs[0]} > {layer.name}", tensor.sources, sinks)
         if state_sinks:
             self._waiting_for_state.append((layer, state_sinks))
-        shape = layer.output_shape
-        rows, columns = (shape[1], shape[2]) if len(shape) == 3 else (1, layer.steps)
         return Tensor(shape[0], rows, columns, tuple(sources))
 
     def _part(self, placement: Placement) -> Part:
@@ -194,9 +208,9 @@ class _Lowering:
             yield Sink(sink.stage, sink.tile, (low, high), reads, initial=1)
 
     def _state_reads(self, steps: int) -> Reads:
-        key = Window(0, steps, steps), 0, steps, 1
+        key = Window(0, steps, steps), WHOLE, 1
         if key not in self._reads:
-            plain = reads_of(Window(1, steps, steps), 0, steps, 1)
+            plain = reads_of(Window(1, steps, steps), self._strip(1, steps, WHOLE), 1)
             self._reads[key] = Reads(plain.pixels, plain.need - 1, plain.need - 1)
         return self._reads[key]
 
@@ -235,7 +249,7 @@ class _Lowering:
         )
         capacity = IN_REGISTERS if timing.overlap else 1
         builder.local(f"{name} operands", fetch, mvm, group.firings, bits, hops, capacity)
-        self.core_work.count_mvm(part, group.windows[1] - group.windows[0])
+        self.core_work.count_mvm(part, group.windows)
         return fetch, mvm
 
     def _sum(self, group: _Group, owner: Placement, adding: list[Placement], mvms: dict[Placement, int]) -> int:
@@ -247,7 +261,7 @@ class _Lowering:
         inside = sum(self.core_work.additions(self._part(p)) for p in adding)
         operations["add"] = operations.get("add", 0) + inside + (len(adding) - 1) * columns
         name = f"{layer.name}[{group.first}.c{part.column}]"
-        windows = group.windows[1] - group.windows[0]
+        windows = group.windows
         hops = builder.unit_hops(owner.tile, {operator: group.count * n for operator, n in operations.items()})
         builder.count_units(operations, windows)
         after = self._after() - builder.delay(hops)
@@ -285,33 +299,32 @@ class _Lowering:
         sinks: list[Sink] = []
         sources: list[Source] = []
         for source in main.sources:
-            low = source.pixels[0] * rows * columns // main.pixels
-            end = source.pixels[1] * rows * columns // main.pixels
-            if end > low:
-                each = -(-(end - low) // source.firings)
-                reads = self._read(window, low, end, each)
-                body, out = self._rider_stages(layer, source, (low, end), each, len(reads.need))
+            windows = self._strip(rows, columns, source.share)
+            if windows.size:
+                each = -(-windows.size // source.firings)
+                reads = self._read(window, rows, source.share, each)
+                body, out = self._rider_stages(layer, source, windows.size, each, len(reads.need))
                 sinks.append(Sink(body, source.tile, source.channels, reads))
-                sources.append(Source(out, source.tile, source.channels, (low, end), each, len(reads.need)))
+                sources.append(replace(source, stage=out, pixels=windows, each=each, firings=len(reads.need)))
         for name in layer.inputs:
             self.builder.connect(f"{name} > {layer.name}", self.tensors[name].sources, sinks)
         return Tensor(shape[0], rows, columns, tuple(sources))
 
     def _rider_stages(
-        self, layer: Layer, source: Source, windows: tuple[int, int], each: int, firings: int
+        self, layer: Layer, source: Source, windows: int, each: int, firings: int
     ) -> tuple[int, int]:
         builder, tile = self.builder, source.tile
         values = source.channels[1] - source.channels[0]
-        name = f"{layer.name}[{windows[0]}.c{source.channels[0]}]"
+        name = f"{layer.name}[{float(source.share[0]):.4g}.c{source.channels[0]}]"
         cycle = self.tile.cycle_ps
         body = builder.stage(f"{name} body", firings, cycle, cycle, layer=layer.name, tile=tile, kind="body")
         operations = layer_operations(layer, values)
         hops = builder.unit_hops(tile, {operator: each * count for operator, count in operations.items()})
         out = self._out_stage(name, layer.name, tile, firings, values, cycle - builder.delay(hops))
-        builder.count_units(operations, windows[1] - windows[0])
+        builder.count_units(operations, windows)
         bits = each * values * builder.value_bits
         builder.local(f"{name} values", body, out, firings, bits, hops, IN_REGISTERS)
-        self.core_work.count_out(values, windows[1] - windows[0])
+        self.core_work.count_out(values, windows)
         return body, out
 
 
@@ -322,7 +335,7 @@ class _Group:
     layer: Layer
     first: int
     count: int
-    windows: tuple[int, int]
+    windows: int
     firings: int
 
 

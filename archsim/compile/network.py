@@ -115,21 +115,23 @@ def _spatial(graph: Graph) -> dict[str, int]:
 
 
 def _demand(graph: Graph, layer: Layer) -> Demand:
-    """Estimated pixels that a part buffers: (k - 1) rows of its region and what a firing adds; for riders likewise."""
+    """Estimated pixels that a part buffers: (k - 1) rows of its strip, and a row more to run freely; riders likewise."""
     rows, columns = _input_size(graph, layer)
     if layer.steps > 1:
-        return Demand(4, 0, 4, 4)
+        return Demand(4, 0, 4, 4, 0)
     window = layer_window(layer, rows, columns)
-    (high, wide), stride = window.kernel, window.stride[1]
-    riding = 0.0
+    (high, wide), (down, across) = window.kernel, window.stride
+    shape = layer.output_shape
+    heights = shape[1] if len(shape) == 3 else 1
+    fixed = each = 0.0
     for name in graph.consumers(layer.name):
         rider = graph[name]
-        if rider.op in ("maxpool", "avgpool"):
-            riding += (rider.kernel[0] - 1) * layer.output_shape[2] + rider.kernel[1]
-        elif rider.op == "add":
-            riding += 2 * layer.output_shape[2] + 3
-    most = min(rows * columns, (high - 1) * columns + wide + 4 * stride)
-    return Demand((high - 1) * wide + wide, (high - 1) * stride, most, riding)
+        if rider.op in ("maxpool", "avgpool", "add"):
+            fixed += rider.kernel[1] * rider.kernel[0] + 4
+            each += (2 if rider.op == "add" else rider.kernel[0]) / heights
+    if layer.windows == 1:
+        return Demand(rows * columns, 0, rows * columns, fixed, each)
+    return Demand(high * wide, high * across / heights, rows * columns, fixed, each)
 
 
 def _planned(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from archsim.compile.slicing import Part, Slots, parts_of
 from archsim.workload.graph import Layer
 
-__all__ = ["SHARE_FOR_ONE", "Demand", "Mapped", "Placement", "Room", "place", "plan"]
+__all__ = ["SHARE_FOR_ONE", "SHARE_FOR_SUMS", "Demand", "Mapped", "Placement", "Room", "place", "plan"]
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,22 @@ class Mapped:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Values that a part buffers: ``fixed`` + ``each`` × windows of its region, but at most ``most``; per input channel
-    and per output channel of whatever rides on it."""
+    """Pixels that a part buffers: ``fixed`` + ``each`` × windows of its strip; of its input channels (but at most
+    ``in_most``), and of its output channels for whatever rides on it."""
 
     in_fixed: float
     in_each: float
     in_most: float
     out_fixed: float
+    out_each: float
 
     def bits(self, part: Part, spatial: int, windows: int, value_bits: int) -> int:
         """Bits that ``part`` needs when its stage works on ``windows`` windows; ``spatial`` matrix rows a channel."""
         channels = (part.inputs[1] - part.inputs[0]) / spatial
         pixels = min(self.in_most, self.in_fixed + self.in_each * windows)
-        outputs = part.outputs[1] - part.outputs[0] if part.row == 0 else 0
-        return int((channels * pixels + outputs * self.out_fixed) * value_bits)
+        outputs = part.outputs[1] - part.outputs[0]
+        riding = self.out_fixed + self.out_each * windows + part.rows_beside
+        return int((channels * pixels + outputs * riding) * value_bits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,10 @@ class Room:
 
 SHARE_FOR_ONE = 0.7
 """The share of a tile's buffer that one part may take, so that others find room beside it."""
+
+
+SHARE_FOR_SUMS = 0.2
+"""The share of a tile's buffer that partial sums from other tiles may take."""
 
 
 class _Tiles:
@@ -110,7 +116,7 @@ def plan(slots: Slots, demand: Demand, spatial: int, room: Room, windows: int) -
     """
     found: list[tuple[int, tuple[Part, ...]]] = []
     for least in range(1, slots.row_blocks + 1):
-        parts = tuple(parts_of(slots, least))
+        parts = tuple(parts_of(slots, least, SHARE_FOR_SUMS * room.buffer_bits / room.value_bits))
         bits = max(demand.bits(part, spatial, windows, room.value_bits) for part in parts)
         found.append((bits, parts))
         if bits <= SHARE_FOR_ONE * room.buffer_bits:

@@ -48,6 +48,15 @@ class Intervals:
         """The number of pixels."""
         return int(self._before[-1])
 
+    def at(self, index: Ints) -> Ints:
+        """The pixel of each ``index``, counted through the set in order; one past the last gives the end of the set."""
+        which = np.minimum(np.searchsorted(self._before, index, side="right") - 1, len(self.low) - 1)
+        return self.low[which] + (index - self._before[which])
+
+    def numbers(self) -> Ints:
+        """All pixels of the set, in order."""
+        return self.at(np.arange(self.size, dtype=np.int64))
+
     def below(self, bound: Ints) -> Ints:
         """How many pixels lie below each ``bound``."""
         if not len(self.low):
@@ -56,11 +65,16 @@ class Intervals:
         inside = np.clip(bound - self.low[index], 0, self.high[index] - self.low[index])
         return np.where(index < 0, 0, self._before[np.maximum(index, 0)] + inside)
 
-    def clipped(self, low: int, high: int) -> list[tuple[int, int]]:
-        """The parts of the intervals inside ``[low, high)``."""
-        first, last = np.searchsorted(self.high, low, side="right"), np.searchsorted(self.low, high, side="left")
-        lows = np.maximum(self.low[first:last], low).tolist()
-        highs = np.minimum(self.high[first:last], high).tolist()
+    def common(self, other: Intervals) -> list[tuple[int, int]]:
+        """The intervals of the pixels that are in both sets."""
+        first = np.searchsorted(other.high, self.low, side="right")
+        last = np.searchsorted(other.low, self.high, side="left")
+        counts = np.maximum(last - first, 0)
+        mine = np.repeat(np.arange(len(self.low)), counts)
+        ends = np.cumsum(counts)
+        theirs = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - counts, counts) + np.repeat(first, counts)
+        lows = np.maximum(self.low[mine], other.low[theirs]).tolist()
+        highs = np.minimum(self.high[mine], other.high[theirs]).tolist()
         return list(zip(lows, highs, strict=True))
 
 
@@ -114,9 +128,9 @@ def _first(index: Ints, axis: int, window: Window) -> Ints:
     return np.maximum(index * window.stride[axis] - window.pad[axis], 0)
 
 
-def reads_of(window: Window, first: int, end: int, each: int) -> Reads:
-    """What is read by windows ``first`` … ``end - 1``, ``each`` of them a firing."""
-    numbers = np.arange(first, end, dtype=np.int64)
+def reads_of(window: Window, windows: Intervals, each: int) -> Reads:
+    """What is read by ``windows``, in order and ``each`` of them a firing."""
+    numbers = windows.numbers()
     y, x = numbers // window.columns_out, numbers % window.columns_out
     row, column = _last(y, 0, window, window.rows_in), _last(x, 1, window, window.columns_in)
     bound = np.where((row < 0) | (column < 0), 0, row * window.columns_in + column + 1)
@@ -125,20 +139,20 @@ def reads_of(window: Window, first: int, end: int, each: int) -> Reads:
     lasts = np.minimum(np.arange(each, len(numbers) + each, each), len(numbers)) - 1
     need = np.maximum.accumulate(bound)[lasts]
     free = np.maximum.accumulate(later)[lasts]
-    return Reads(_pixels(window, first, end), need, free)
+    return Reads(_pixels(window, windows), need, free)
 
 
-def _pixels(window: Window, first: int, end: int) -> Intervals:
-    """The pixels that windows ``first`` … ``end - 1`` read, row by row."""
+def _pixels(window: Window, windows: Intervals) -> Intervals:
+    """The pixels that ``windows`` read, row by row."""
     pairs: list[tuple[int, int]] = []
     width, across = window.columns_in, window.columns_out
-    for y in range(first // across, (end - 1) // across + 1):
-        left, right = max(first - y * across, 0), min(end - y * across, across)
-        columns = _columns(window, left, right)
-        for k in range(window.kernel[0]):
-            row = y * window.stride[0] - window.pad[0] + k * window.dilation[0]
-            if 0 <= row < window.rows_in:
-                pairs += [(row * width + low, row * width + high) for low, high in columns]
+    for low, high in zip(windows.low.tolist(), windows.high.tolist(), strict=True):
+        for y in range(low // across, (high - 1) // across + 1):
+            columns = _columns(window, max(low - y * across, 0), min(high - y * across, across))
+            for k in range(window.kernel[0]):
+                row = y * window.stride[0] - window.pad[0] + k * window.dilation[0]
+                if 0 <= row < window.rows_in:
+                    pairs += [(row * width + left, row * width + right) for left, right in columns]
     return Intervals.of(pairs)
 
 

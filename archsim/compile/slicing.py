@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 
 from archsim.hardware.mvm import cells_per_weight, crossbar
 from archsim.spec.tile import Core
@@ -91,6 +92,8 @@ class Part:
     column_range: tuple[int, int]
     row: int
     column: int
+    rows_beside: int = 0
+    """Other parts that add to the same outputs."""
 
     @cached_property
     def count(self) -> int:
@@ -157,8 +160,10 @@ def _split(total: int, pieces: int) -> list[tuple[int, int]]:
     return list(zip(edges, edges[1:], strict=False))
 
 
-def parts_of(slots: Slots, least_rows: int = 1) -> list[Part]:
+def parts_of(slots: Slots, least_rows: int = 1, most_partial: float = inf) -> list[Part]:
     """One copy as parts that each fit a tile, in ``least_rows`` or more pieces along the rows.
+
+    The partial sums that come together at a part are at most ``most_partial`` values, where a grid allows that.
 
     Of all grids, those that take the fewest cores (within 3 %); of those, the one that moves the fewest values:
     each input goes to every piece along the columns, each output is added over the pieces along the rows.
@@ -169,17 +174,17 @@ def parts_of(slots: Slots, least_rows: int = 1) -> list[Part]:
         pieces = _split(slots.bundles, -(-slots.bundles // each))
         whole = (0, slots.row_blocks), (0, slots.column_blocks)
         return [Part(slots, piece, *whole, 0, k) for k, piece in enumerate(pieces)]
-    rows, columns = _grid(slots, least_rows)
+    rows, columns = _grid(slots, least_rows, most_partial)
     row_pieces, column_pieces = _split(slots.row_blocks, rows), _split(slots.column_blocks, columns)
     return [
-        Part(slots, (bundle, bundle + 1), row_piece, column_piece, r, bundle * columns + c)
+        Part(slots, (bundle, bundle + 1), row_piece, column_piece, r, bundle * columns + c, rows - 1)
         for bundle in range(slots.bundles)
         for c, column_piece in enumerate(column_pieces)
         for r, row_piece in enumerate(row_pieces)
     ]
 
 
-def _grid(slots: Slots, least_rows: int) -> tuple[int, int]:
+def _grid(slots: Slots, least_rows: int, most_partial: float) -> tuple[int, int]:
     shape = slots.shape
     found = []
     for rows in range(min(least_rows, slots.row_blocks), slots.row_blocks + 1):
@@ -190,6 +195,7 @@ def _grid(slots: Slots, least_rows: int) -> tuple[int, int]:
         wide = -(-slots.column_blocks // columns)
         cores = rows * columns * -(-high * wide // shape.per_core)
         moved = columns * slots.row_blocks * shape.rows + (rows - 1) * slots.column_blocks * shape.weights
-        found.append((cores, moved, rows, columns))
-    fewest = min(cores for cores, *_ in found)
-    return min((moved, cores, r, c) for cores, moved, r, c in found if cores <= 1.03 * fewest)[2:]
+        found.append((cores, moved, rows, columns, (rows - 1) * wide * shape.weights))
+    found = [grid for grid in found if grid[4] <= most_partial] or [min(found, key=lambda grid: grid[4])]
+    fewest = min(grid[0] for grid in found)
+    return min((moved, cores, r, c) for cores, moved, r, c, _ in found if cores <= 1.03 * fewest)[2:]

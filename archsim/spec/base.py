@@ -69,7 +69,8 @@ class Strict(BaseModel):
             hint = nearest(str(line["loc"][0]), known) or f"; the keys here are {', '.join(known)}"
             kind = PydanticCustomError("unknown_key", "unknown key{hint}", {"hint": hint})
         else:
-            kind = PydanticCustomError(line["type"], "{message}", {"message": _plain_words(line)})
+            at = {key: value for key, value in (line.get("ctx") or {}).items() if key == "at"}
+            kind = PydanticCustomError(line["type"], "{message}", {"message": _plain_words(line), **at})
         return InitErrorDetails(type=kind, loc=line["loc"], input=line["input"])
 
 

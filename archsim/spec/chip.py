@@ -58,15 +58,16 @@ class Chip(Strict):
 
     @model_validator(mode="after")
     def _network_fits(self) -> Chip:
-        known = [*self.components, *self.tile.components]
+        rows = {**self.tile.components, **self.components}
         for key, kind in (("router", "router"), ("chip_link", "chip-link")):
             name = getattr(self.noc, key)
-            row = self.components.get(name) or self.tile.components.get(name)
-            if row is None or row.kind != kind:
-                values = {"key": key, "kind": kind, "name": repr(name), "hint": nearest(name, known)}
-                raise PydanticCustomError("noc", "noc.{key} must name a row of kind {kind}, got {name}{hint}", values)
+            fitting = [row for row in rows if rows[row].kind == kind]
+            if name not in fitting:
+                hint = nearest(name, fitting) or f"; there are {', '.join(fitting) or 'none'}"
+                values = {"kind": kind, "name": repr(name), "hint": hint, "at": f"noc.{key}"}
+                raise PydanticCustomError("noc", "must name a row of kind {kind}, got {name}{hint}", values)
         places = self.noc.columns * self.noc.rows * self.noc.concentration
         if places < self.tiles:
             message = f"the noc has places for {places} tiles, the chip has {self.tiles}"
-            raise PydanticCustomError("noc", "{message}", {"message": message})
+            raise PydanticCustomError("noc", "{message}", {"message": message, "at": "tiles"})
         return self

@@ -88,10 +88,10 @@ def document_kind(name: str) -> str:
         known = {other: kind for kind in ("tile", "workload", "chip") for other in library.names(kind)}
         hint = nearest(name, known) or "; 'archsim list' shows all names"
         raise NotFoundError(f"no chip, tile or workload named {name!r:.100}{hint}") from None
-    kind = _declared_kind(node)
-    if kind not in library.FOLDERS:
-        raise SpecError([_kind_problem(node, kind, "chip, tile or workload")])
-    return str(kind)
+    declared = _declared_kind(node)
+    if not isinstance(declared, str) or declared not in library.FOLDERS:
+        raise SpecError([_kind_problem(node, declared, "chip, tile or workload")])
+    return declared
 
 
 def _declared_kind(node: Node) -> Any:
@@ -103,7 +103,7 @@ def _declared_kind(node: Node) -> Any:
 def _kind_problem(node: Node, got: Any, expected: str) -> Problem:
     if got is None:
         return Problem(str(node.mark), f"the key 'kind' is missing; expected kind: {expected}")
-    hint = nearest(str(got), library.FOLDERS)
+    hint = nearest(str(got), library.FOLDERS) if got not in tuple(library.FOLDERS) else ""
     return Problem(str(node.find(("kind",))), f"expected kind: {expected}, got kind: {got!s:.40}{hint}")
 
 
@@ -220,7 +220,7 @@ def _descend(node: Node, step: str, where: str, origin: str) -> Node:
         kind = "a list" if isinstance(node.value, list) else "a value"
         raise SpecError([Problem(origin, f"{where!r} is {kind} and has no key {step!r}")])
     hint = nearest(step, node.value) or f"; the keys there are {', '.join(sorted(node.value))}"
-    raise SpecError([Problem(origin, f"{where or 'the document'} has no key {step!r}{hint}")])
+    raise SpecError([Problem(origin, f"{repr(where) if where else 'the document'} has no key {step!r}{hint}")])
 
 
 def _put(node: Node, step: str, new: Node, where: str, origin: str) -> None:
@@ -249,10 +249,18 @@ def validate(node: Node, model: type[Model]) -> Model:
 
 def _located(node: Node, line: Any) -> tuple[tuple[str, int, int], Problem]:
     path = tuple(step for step in line["loc"] if step != "[key]")
+    if at := (line.get("ctx") or {}).get("at"):  # said of the whole, it stands at one of its keys
+        return _at(node, (*path, *at.split(".")), str(line["msg"]))
     mark = node.find(path) if line["type"] == "unknown_key" else (node.value_mark(path) or node.find(path[:-1]))
     dotted = ".".join(str(step) for step in path)
     message = f"{dotted}: {line['msg']}" if dotted else str(line["msg"])
     return (mark.origin, mark.line, mark.column), Problem(str(mark), message)
+
+
+def _at(node: Node, path: tuple[Any, ...], message: str) -> tuple[tuple[str, int, int], Problem]:
+    mark = node.value_mark(path) or node.find(path)
+    dotted = ".".join(str(step) for step in path)
+    return (mark.origin, mark.line, mark.column), Problem(str(mark), f"{dotted}: {message}")
 
 
 def load_chip(name: str, overrides: Sequence[str] = ()) -> Loaded[Chip]:

@@ -174,8 +174,8 @@ class Tile(Strict):
         known = [*self.core.components, *self.components]
         for name in self.core.pipeline.names():
             if name not in known:
-                values: dict[str, Any] = {"name": repr(name), "hint": nearest(name, known)}
-                raise PydanticCustomError("pipeline", "core.pipeline names {name}, which is no row{hint}", values)
+                values: dict[str, Any] = {"name": repr(name), "hint": nearest(name, known), "at": "core.pipeline"}
+                raise PydanticCustomError("pipeline", "names {name}, which is no row{hint}", values)
         return self
 
     @model_validator(mode="after")

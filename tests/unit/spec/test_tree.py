@@ -208,7 +208,7 @@ def test_any_bytes_are_a_tree_or_a_spec_error(tmp_path_factory: pytest.TempPathF
 
 
 TREES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-(10**9), 10**9), st.floats(allow_nan=False), st.text("ab é:#-'\"1")),
+    st.one_of(st.none(), st.booleans(), st.integers(-(10**9), 10**9), st.floats(allow_nan=False, allow_infinity=False), st.text("ab é:#-'\"1")),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abé-_", min_size=1), inner, max_size=4),
     max_leaves=20,
 )  # fmt: skip

@@ -1,0 +1,47 @@
+"""Deal: the windows of a layer to its copies, as vertical strips of the image.
+
+A layer with r copies gives the copies from a to b the windows between the column positions W·a/r and W·b/r.  Where
+that is no whole column, the boundary is dithered from row to row: in row y it lies at
+
+    floor(W·a/r + φ(y)),        φ(y) a permutation of 0, 1/H, …, (H-1)/H.
+
+By Hermite's identity, Σ_k floor(x + k/H) = floor(H·x), a strip has floor(H·W·b/r) - floor(H·W·a/r) windows: the
+shares of the copies differ by at most one window, as if contiguous runs in raster order had been dealt.
+
+Strips are dealt rather than such runs because all copies then move down the image together: what a layer puts out in
+one row, the next reads a little later, and a line buffer of the strip's width is enough.  With runs, a consumer would
+need the whole run of one producer before the first pixel of the next, and whole images would have to be buffered.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import gcd
+
+import numpy as np
+
+from archsim.compile.reads import Intervals
+
+__all__ = ["strip"]
+
+
+def _step(rows: int) -> int:
+    """A step through the rows, coprime to their number and near the golden section, so that φ jumps evenly."""
+    step = max(1, round(rows * 0.618))
+    while gcd(step, rows) != 1:
+        step += 1
+    return step
+
+
+def strip(rows: int, columns: int, start: Fraction, end: Fraction) -> Intervals:
+    """The windows of an output of ``rows`` × ``columns`` between two shares of its width, 0 to 1."""
+    phase = np.arange(rows, dtype=np.int64) * _step(rows) % rows
+
+    def boundary(share: Fraction) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        over = columns * share.numerator * rows + phase * share.denominator
+        return np.minimum(over // (share.denominator * rows), columns)
+
+    first = np.arange(rows, dtype=np.int64) * columns
+    low, high = first + boundary(start), first + boundary(end)
+    used = high > low
+    return Intervals.of(list(zip(low[used].tolist(), high[used].tolist(), strict=True)))
