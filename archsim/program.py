@@ -53,7 +53,8 @@ class Sequence:
     @classmethod
     def of(cls, values: Iterable[int], increment: int = 0, offset: int = 0) -> Sequence:
         """A sequence from any integers, numpy's included."""
-        return cls(tuple(int(v) for v in values), int(increment), int(offset))
+        plain = values.tolist() if isinstance(values, np.ndarray) else [int(v) for v in values]
+        return cls(tuple(plain), int(increment), int(offset))
 
     def at(self, n: int) -> int:
         """The value for one n."""

@@ -165,10 +165,14 @@ class Builder:
         end = End(target, running, running, capacity, len(hops) - 1 if hops else NO_NODE)
         self.flows.append(Flow(name, source, one, (end,), tuple(hops), 0, bits))
 
-    def gather(self, name: str, source: int, source_tile: int, target: int, target_tile: int, bits: int) -> None:
-        """A flow of one token a firing to a stage on another tile that takes one a firing."""
+    def gather(self, name: str, source: int, start: Seq[Hop], tiles: tuple[int, int], target: int, bits: int) -> None:
+        """A flow of one token a firing to a stage that takes one a firing, from one of ``tiles`` to the other; it
+        crosses the links of ``start`` first."""
         running = Sequence((1,), 1)
-        hops, at = self._routed(source_tile, [target_tile], bits)
+        routed, at = self._routed(tiles[0], [tiles[1]], bits)
+        shift = len(start)
+        hops = [*start, *(Hop(h.link, h.serialisation, h.parent + shift) for h in routed)]
+        at = [node + shift for node in at]
         end = End(target, running, running, UNBOUNDED, at[0])
         self.flows.append(Flow(name, source, Sequence((1,)), (end,), tuple(hops), 0, bits))
 
@@ -185,20 +189,23 @@ class Builder:
             at[target] = node
         return hops, [at[target] for target in targets]
 
-    def connect(self, name: str, sources: Seq[Source], sinks: Seq[Sink]) -> None:
-        """Flows that take every pixel and channel that a sink reads from the source that makes it."""
+    def connect(self, name: str, sources: Seq[Source], sinks: Seq[Sink], columns: int) -> None:
+        """Flows that take every pixel and channel that a sink reads from the source that makes it.
+
+        ``columns`` is the width of the image that lies between them.
+        """
         readers: dict[tuple[int, tuple[int, int], int], list[Sink]] = defaultdict(list)
         for sink in sinks:
             readers[id(sink.reads), sink.channels, sink.initial].append(sink)
         classes = list(readers.values())
         pixels = [members[0].reads.pixels for members in classes]
-        lows = np.array([p.low[0] if p.size else 2**62 for p in pixels], np.int64)
-        highs = np.array([p.high[-1] if p.size else -1 for p in pixels], np.int64)
+        spans = np.array([p.column_span(columns) for p in pixels], np.int64).reshape(-1, 2)
         channels = np.array([members[0].channels for members in classes], np.int64).reshape(-1, 2)
         for source in sources:
+            left, right = source.pixels.column_span(columns)
             near = np.flatnonzero(
-                (lows < source.pixels.high[-1])
-                & (highs > source.pixels.low[0])
+                (spans[:, 0] < right)
+                & (spans[:, 1] > left)
                 & (channels[:, 0] < source.channels[1])
                 & (channels[:, 1] > source.channels[0])
             )
@@ -224,7 +231,7 @@ class Builder:
                 counted[key] = _totals(sink.reads, pixels, initial)
             need, free = counted[key]
             ends.append(End(sink.stage, need, free, UNBOUNDED, node))
-        emit = Sequence.of(emitted.tolist())
+        emit = Sequence.of(emitted)
         self.flows.append(Flow(name, source.stage, emit, tuple(ends), tuple(hops), initial, bits))
 
     def program(self) -> Program:
@@ -241,7 +248,7 @@ def _totals(reads: Reads, pixels: Intervals, initial: int) -> tuple[Sequence, Se
     need, free = pixels.below(reads.need), pixels.below(reads.free) + initial
     need = np.where(need > 0, need + initial, 0)
     free[-1] = pixels.size + initial
-    return Sequence.of(need.tolist(), pixels.size), Sequence.of(free.tolist(), pixels.size)
+    return Sequence.of(need, pixels.size), Sequence.of(free, pixels.size)
 
 
 def _segments(

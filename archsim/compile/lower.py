@@ -24,6 +24,7 @@ from archsim.compile.work import CoreWork
 from archsim.errors import CompileError
 from archsim.hardware.mvm import MvmTiming, mvm_timing
 from archsim.noc.board import HOST
+from archsim.program import Hop
 from archsim.spec.tile import Operator
 from archsim.workload.graph import Graph, Layer
 
@@ -103,7 +104,7 @@ class _Lowering:
             else:
                 self.tensors[layer.name] = self._rider(layer)
         for layer, sinks in self._waiting_for_state:
-            self.builder.connect(f"{layer.name} state", self.tensors[layer.state_from].sources, sinks)
+            self.builder.connect(f"{layer.name} state", self.tensors[layer.state_from].sources, sinks, layer.steps)
         return Lowered(host_in, tuple(self._host_output(name) for name in self.graph.outputs))
 
     def _host_input(self) -> int:
@@ -120,7 +121,7 @@ class _Lowering:
         tensor = self.tensors[name]
         stage = self.builder.stage(f"host out {name}", 1, 1, 1, layer=name, tile=HOST, kind="host")
         reads = self._read(full_window(tensor.rows, tensor.columns), 1, WHOLE, 1)
-        self.builder.connect(f"{name} > host", tensor.sources, [Sink(stage, HOST, (0, tensor.channels), reads)])
+        self.builder.connect(f"{name} > host", tensor.sources, [Sink(stage, HOST, (0, tensor.channels), reads)], tensor.columns)
         return stage
 
     def _strip(self, rows: int, columns: int, share: Shares) -> Intervals:
@@ -162,8 +163,7 @@ class _Lowering:
             reads = self._read(window, rows, share, count)
             windows, firings = self._strip(rows, columns, share), len(reads.need)
             group = _Group(layer, first, count, windows.size, firings)
-            owners = self._owners(members)
-            fetches, outs = self._group_stages(group, members, owners)
+            fetches, outs = self._group_stages(group, members)
             for (stage, tile), placement in zip(fetches, members, strict=True):
                 part = self._part(placement)
                 sinks += self._input_sinks(layer, tensor, part, Sink(stage, tile, (0, 0), reads))
@@ -172,20 +172,13 @@ class _Lowering:
             for stage, tile, part in outs:
                 channels = part.outputs[0] // each, -(-part.outputs[1] // each)
                 sources.append(Source(stage, tile, channels, windows, share, count, firings))
-        self.builder.connect(f"{layer.inputs[0]} > {layer.name}", tensor.sources, sinks)
+        self.builder.connect(f"{layer.inputs[0]} > {layer.name}", tensor.sources, sinks, tensor.columns)
         if state_sinks:
             self._waiting_for_state.append((layer, state_sinks))
         return Tensor(shape[0], rows, columns, tuple(sources))
 
     def _part(self, placement: Placement) -> Part:
         return self.mapped[placement.layer].parts[placement.part]
-
-    def _owners(self, members: list[Placement]) -> dict[int, Placement]:
-        """For each column of parts the one that sums it: they take turns along the rows, to share the work."""
-        columns: dict[int, list[Placement]] = defaultdict(list)
-        for placement in members:
-            columns[self._part(placement).column].append(placement)
-        return {column: placements[column % len(placements)] for column, placements in columns.items()}
 
     def _input_sinks(self, layer: Layer, tensor: Tensor, part: Part, sink: Sink) -> Iterator[Sink]:
         """The channels of the layer's input that ``part`` reads."""
@@ -215,20 +208,20 @@ class _Lowering:
         return self._reads[key]
 
     def _group_stages(
-        self, group: _Group, members: list[Placement], owners: dict[int, Placement]
+        self, group: _Group, members: list[Placement]
     ) -> tuple[list[tuple[int, int]], list[tuple[int, int, Part]]]:
-        """The stages of one group: (fetch stage, tile) of each member, and (out stage, tile, part) of each owner."""
+        """The stages of one group: (fetch stage, tile) of each member, and (out stage, tile, part) of each sum."""
         fetches: list[tuple[int, int]] = []
         mvms: dict[Placement, int] = {}
+        columns: dict[int, list[Placement]] = defaultdict(list)
         for placement in members:
-            fetch, mvm = self._fetch_and_mvm(group, placement)
+            fetch, mvms[placement] = self._fetch_and_mvm(group, placement)
             fetches.append((fetch, placement.tile))
-            mvms[placement] = mvm
+            columns[self._part(placement).column].append(placement)
         outs = []
-        for column, owner in sorted(owners.items()):
-            adding = [p for p in members if self._part(p).column == column]
-            out = self._sum(group, owner, adding, mvms)
-            outs.append((out, owner.tile, self._part(owner)))
+        for _, adding in sorted(columns.items()):
+            tree = sum_tree(adding)
+            outs.append((self._sum(group, tree, mvms), tree.placement.tile, self._part(tree.placement)))
         return fetches, outs
 
     def _fetch_and_mvm(self, group: _Group, placement: Placement) -> tuple[int, int]:
@@ -252,26 +245,51 @@ class _Lowering:
         self.core_work.count_mvm(part, group.windows)
         return fetch, mvm
 
-    def _sum(self, group: _Group, owner: Placement, adding: list[Placement], mvms: dict[Placement, int]) -> int:
-        """The out stage of one range of outputs: adds the parts' partial sums, applies the activation, sends."""
-        builder, part, layer = self.builder, self._part(owner), group.layer
+    def _sum(self, group: _Group, tree: SumTree, mvms: dict[Placement, int], parent: Parent | None = None) -> int:
+        """The stages that add up one range of outputs along a tree of tiles; the root applies the activation and
+        sends.  The number of the root's stage."""
+        builder, placement = self.builder, tree.placement
+        part = self._part(placement)
+        columns = part.outputs[1] - part.outputs[0]
+        bits = group.count * columns * builder.value_bits
+        name = f"{group.layer.name}[{group.first}.c{part.column}]" + ("" if parent is None else f" sum {part.row}")
+        operations: dict[Operator, int] = {"add": self.core_work.additions(part) + len(tree.children) * columns}
+        stage = mvms[placement]
+        start: list[Hop] = []
+        if parent is None:
+            stage = self._out_of_sum(group, placement, operations, name, stage, bits)
+        elif tree.children:
+            hops = self._units(group, placement.tile, operations)
+            common = {"layer": group.layer.name, "tile": placement.tile}
+            stage = builder.stage(name, group.firings, 1, 1, kind="sum", **common)
+            builder.local(f"{name} own", mvms[placement], stage, group.firings, bits, hops, IN_REGISTERS)
+        else:
+            start = self._units(group, placement.tile, operations)
+        if parent is not None:
+            builder.gather(f"{name} partial", stage, start, (placement.tile, parent[1]), parent[0], bits)
+        for child in tree.children:
+            self._sum(group, child, mvms, (stage, placement.tile))
+        return stage
+
+    def _units(self, group: _Group, tile: int, operations: dict[Operator, int]) -> list[Hop]:
+        """The functional units that the results of one firing cross, counted for the ledger."""
+        self.builder.count_units(operations, group.windows)
+        return self.builder.unit_hops(tile, {operator: group.count * n for operator, n in operations.items()})
+
+    def _out_of_sum(
+        self, group: _Group, owner: Placement, operations: dict[Operator, int], name: str, mvm: int, bits: int
+    ) -> int:
+        """The out stage at the root of a sum."""
+        part, layer = self._part(owner), group.layer
         columns = part.outputs[1] - part.outputs[0]
         values = -(-columns // 4) if layer.op == "lstm" else columns
-        operations: dict[Operator, int] = dict(layer_operations(layer, values))
-        inside = sum(self.core_work.additions(self._part(p)) for p in adding)
-        operations["add"] = operations.get("add", 0) + inside + (len(adding) - 1) * columns
-        name = f"{layer.name}[{group.first}.c{part.column}]"
-        windows = group.windows
-        hops = builder.unit_hops(owner.tile, {operator: group.count * n for operator, n in operations.items()})
-        builder.count_units(operations, windows)
-        after = self._after() - builder.delay(hops)
+        for operator, count in layer_operations(layer, values).items():
+            operations[operator] = operations.get(operator, 0) + count
+        hops = self._units(group, owner.tile, operations)
+        after = self._after() - self.builder.delay(hops)
         out = self._out_stage(name, layer.name, owner.tile, group.firings, values, after)
-        bits = group.count * columns * builder.value_bits
-        builder.local(f"{name} sums", mvms[owner], out, group.firings, bits, hops, IN_REGISTERS)
-        for placement in adding:
-            if placement is not owner:
-                builder.gather(f"{name} partial", mvms[placement], placement.tile, out, owner.tile, bits)
-        self.core_work.count_out(values, windows)
+        self.builder.local(f"{name} sums", mvm, out, group.firings, bits, hops, IN_REGISTERS)
+        self.core_work.count_out(values, group.windows)
         return out
 
     def _after(self) -> int:
@@ -307,7 +325,7 @@ class _Lowering:
                 sinks.append(Sink(body, source.tile, source.channels, reads))
                 sources.append(replace(source, stage=out, pixels=windows, each=each, firings=len(reads.need)))
         for name in layer.inputs:
-            self.builder.connect(f"{name} > {layer.name}", self.tensors[name].sources, sinks)
+            self.builder.connect(f"{name} > {layer.name}", self.tensors[name].sources, sinks, self.tensors[name].columns)
         return Tensor(shape[0], rows, columns, tuple(sources))
 
     def _rider_stages(
@@ -326,6 +344,26 @@ class _Lowering:
         builder.local(f"{name} values", body, out, firings, bits, hops, IN_REGISTERS)
         self.core_work.count_out(values, windows)
         return body, out
+
+
+Parent = tuple[int, int]
+"""Stage and tile to which a partial sum goes."""
+
+
+@dataclass(frozen=True)
+class SumTree:
+    """A part and those whose partial sums it adds to its own."""
+
+    placement: Placement
+    children: tuple[SumTree, ...]
+
+
+def sum_tree(parts: list[Placement]) -> SumTree:
+    """A binary tree over parts in the order of their places: the middle one is the root, so that most sums stay
+    between neighbours and no part adds more than two others."""
+    middle = len(parts) // 2
+    halves = [half for half in (parts[:middle], parts[middle + 1 :]) if half]
+    return SumTree(parts[middle], tuple(sum_tree(half) for half in halves))
 
 
 @dataclass(frozen=True, slots=True)

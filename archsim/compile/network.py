@@ -18,6 +18,7 @@ from archsim.errors import CompileError
 from archsim.noc.board import HOST, Board
 from archsim.program import Program
 from archsim.spec.chip import Chip
+from archsim.spec.tile import Tile
 from archsim.workload.graph import Graph, Layer
 
 __all__ = ["Compiled", "Replication", "arrays_needed", "chips_to_fit", "compile_network"]
@@ -84,8 +85,7 @@ def chips_to_fit(graph: Graph, chip: Chip) -> int:
     if not shape.per_core:
         raise CompileError(f"tile {chip.tile.name!r}: a core has too few arrays for the slices of one weight")
     chips = -(-sum(arrays_needed(graph, chip).values()) // per_chip)
-    mapped, room = _planned(graph, chip, 1, 1.0, {layer.name: 1 for layer in graph.matrix_layers})
-    while place(mapped, _once(graph), replace(room, chips=chips), _spatial(graph)) is None:
+    while _Planner(graph, chip, chips, 1.0).place(_once(graph)) is None:
         chips += 1
     return chips
 
@@ -134,20 +134,39 @@ def _demand(graph: Graph, layer: Layer) -> Demand:
     return Demand(high * wide, high * across / heights, rows * columns, fixed, each)
 
 
-def _planned(
-    graph: Graph, chip: Chip, chips: int, share: float, copies: Copies
-) -> tuple[list[Mapped], Room]:
-    tile = chip.tile
-    shape: SlotShape = slot_shape(tile.core)
+class _Planner:
+    """Plans the parts of each layer for any numbers of copies: the more copies, the narrower the strip of each."""
+
+    def __init__(self, graph: Graph, chip: Chip, chips: int, share: float) -> None:
+        tile = chip.tile
+        shape: SlotShape = slot_shape(tile.core)
+        bits = int(share * _buffer_bits(tile))
+        self.room = Room(chips, chip.tiles, tile.core.count, shape.per_core, bits, tile.core.encoding.input_bits)
+        self.spatial = _spatial(graph)
+        self.layers = list(graph.matrix_layers)
+        self._slots = {layer.name: slice_layer(layer, shape) for layer in self.layers}
+        self._demand = {layer.name: _demand(graph, layer) for layer in self.layers}
+        self._plans: dict[tuple[str, int], Mapped] = {}
+
+    def mapped(self, copies: Copies) -> list[Mapped]:
+        """Each layer in parts, with so many copies."""
+        return [self._plan(layer, -(-layer.windows // copies[layer.name])) for layer in self.layers]
+
+    def _plan(self, layer: Layer, windows: int) -> Mapped:
+        key = layer.name, windows
+        if key not in self._plans:
+            name = layer.name
+            self._plans[key] = plan(self._slots[name], self._demand[name], self.spatial[name], self.room, windows)
+        return self._plans[key]
+
+    def place(self, copies: Copies) -> list[Placement] | None:
+        """Where everything stands; None if it does not fit."""
+        return place(self.mapped(copies), copies, self.room, self.spatial)
+
+
+def _buffer_bits(tile: Tile) -> int:
     buffer = tile.components[tile.memory.buffer]
-    bits = int(share * buffer.count * buffer.capacity.value)  # type: ignore[attr-defined]
-    room = Room(chips, chip.tiles, tile.core.count, shape.per_core, bits, tile.core.encoding.input_bits)
-    spatial = _spatial(graph)
-    mapped = []
-    for layer in graph.matrix_layers:
-        each = -(-layer.windows // copies[layer.name])
-        mapped.append(plan(slice_layer(layer, shape), _demand(graph, layer), spatial[layer.name], room, each))
-    return mapped, room
+    return int(buffer.count * buffer.capacity.value)  # type: ignore[attr-defined]
 
 
 def compile_network(
@@ -172,38 +191,31 @@ class _BufferError(CompileError):
 def _compiled(
     graph: Graph, chip: Chip, chips: int, replication: Replication, share: float, check_buffers: bool
 ) -> Compiled:
-    spatial = _spatial(graph)
-    mapped, room = _planned(graph, chip, chips, share, _once(graph))
-    copies = _copies(graph, mapped, room, spatial, replication, chip)
-    placements = place(mapped, copies, room, spatial)
+    planner = _Planner(graph, chip, chips, share)
+    copies = _copies(graph, planner, replication, chip)
+    placements = planner.place(copies)
     assert placements is not None
     board = Board(chip, chips)
     builder = Builder(board, chip.tile.core.encoding.input_bits)
-    by_name = {m.layer.name: m for m in mapped}
-    lowered = lower(builder, graph, by_name, placements, copies)
+    mapped = {m.layer.name: m for m in planner.mapped(copies)}
+    lowered = lower(builder, graph, mapped, placements, copies)
     stage_tile = [HOST if s.place == "host" else int(s.place.removeprefix("tile ")) for s in builder.stages]
-    buffer = chip.tile.components[chip.tile.memory.buffer]
-    bits = int(buffer.count * buffer.capacity.value)  # type: ignore[attr-defined]
     try:
-        program = with_capacities(builder.program(), stage_tile, bits, check=check_buffers)
+        program = with_capacities(builder.program(), stage_tile, _buffer_bits(chip.tile), check=check_buffers)
     except CompileError as error:
         raise _BufferError(str(error)) from None
-    return Compiled(
-        graph, board, copies, by_name, tuple(placements), program, lowered, tuple(stage_tile), dict(builder.work.counts)
-    )
+    work = dict(builder.work.counts)
+    return Compiled(graph, board, copies, mapped, tuple(placements), program, lowered, tuple(stage_tile), work)
 
 
-def _copies(
-    graph: Graph, mapped: list[Mapped], room: Room, spatial: dict[str, int], replication: Replication, chip: Chip
-) -> Copies:
+def _copies(graph: Graph, planner: _Planner, replication: Replication, chip: Chip) -> Copies:
     def fits(copies: Copies) -> bool:
-        return place(mapped, copies, room, spatial) is not None
+        return planner.place(copies) is not None
 
-    layers = list(graph.matrix_layers)
-    copies = _once(graph) if isinstance(replication, str) else given(layers, replication)
+    copies = _once(graph) if isinstance(replication, str) else given(planner.layers, replication)
     if not fits(copies):
-        raise _does_not_fit(graph, chip, room.chips, copies)
-    return balanced(layers, fits) if replication == "balanced" else copies
+        raise _does_not_fit(graph, chip, planner.room.chips, copies)
+    return balanced(planner.layers, fits) if replication == "balanced" else copies
 
 
 def _does_not_fit(graph: Graph, chip: Chip, chips: int, copies: Copies) -> CompileError:

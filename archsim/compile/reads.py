@@ -43,6 +43,14 @@ class Intervals:
         """The pixels in all intervals before each, and in all at the end."""
         return np.concatenate(([0], np.cumsum(self.high - self.low))).astype(np.int64)
 
+    def column_span(self, width: int) -> tuple[int, int]:
+        """The columns between which all pixels lie, in an image of ``width`` columns; half-open."""
+        if not len(self.low):
+            return 0, 0
+        first = self.low % width
+        last = first + (self.high - self.low)
+        return (0, width) if last.max() > width else (int(first.min()), int(last.max()))
+
     @property
     def size(self) -> int:
         """The number of pixels."""

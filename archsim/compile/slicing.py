@@ -19,7 +19,11 @@ from archsim.hardware.mvm import cells_per_weight, crossbar
 from archsim.spec.tile import Core
 from archsim.workload.graph import Layer
 
-__all__ = ["Part", "SlotShape", "Slots", "parts_of", "slice_layer", "slot_shape"]
+__all__ = ["PARTIALS", "Part", "SlotShape", "Slots", "parts_of", "slice_layer", "slot_shape"]
+
+
+PARTIALS = 2
+"""Partial sums of other tiles that one tile adds to its own: parts are summed along a binary tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class Part:
     row: int
     column: int
     rows_beside: int = 0
-    """Other parts that add to the same outputs."""
+    """Partial sums that come to the part from others."""
 
     @cached_property
     def count(self) -> int:
@@ -163,7 +167,8 @@ def _split(total: int, pieces: int) -> list[tuple[int, int]]:
 def parts_of(slots: Slots, least_rows: int = 1, most_partial: float = inf) -> list[Part]:
     """One copy as parts that each fit a tile, in ``least_rows`` or more pieces along the rows.
 
-    The partial sums that come together at a part are at most ``most_partial`` values, where a grid allows that.
+    The partial sums that come together at a part, of at most two others, are at most ``most_partial`` values where a
+    grid allows that.
 
     Of all grids, those that take the fewest cores (within 3 %); of those, the one that moves the fewest values:
     each input goes to every piece along the columns, each output is added over the pieces along the rows.
@@ -177,7 +182,7 @@ def parts_of(slots: Slots, least_rows: int = 1, most_partial: float = inf) -> li
     rows, columns = _grid(slots, least_rows, most_partial)
     row_pieces, column_pieces = _split(slots.row_blocks, rows), _split(slots.column_blocks, columns)
     return [
-        Part(slots, (bundle, bundle + 1), row_piece, column_piece, r, bundle * columns + c, rows - 1)
+        Part(slots, (bundle, bundle + 1), row_piece, column_piece, r, bundle * columns + c, min(rows - 1, PARTIALS))
         for bundle in range(slots.bundles)
         for c, column_piece in enumerate(column_pieces)
         for r, row_piece in enumerate(row_pieces)
@@ -195,7 +200,7 @@ def _grid(slots: Slots, least_rows: int, most_partial: float) -> tuple[int, int]
         wide = -(-slots.column_blocks // columns)
         cores = rows * columns * -(-high * wide // shape.per_core)
         moved = columns * slots.row_blocks * shape.rows + (rows - 1) * slots.column_blocks * shape.weights
-        found.append((cores, moved, rows, columns, (rows - 1) * wide * shape.weights))
+        found.append((cores, moved, rows, columns, min(rows - 1, PARTIALS) * wide * shape.weights))
     found = [grid for grid in found if grid[4] <= most_partial] or [min(found, key=lambda grid: grid[4])]
     fewest = min(grid[0] for grid in found)
     return min((moved, cores, r, c) for cores, moved, r, c, _ in found if cores <= 1.03 * fewest)[2:]

@@ -21,7 +21,7 @@ __all__ = ["Mark", "Node", "parse", "plain_scalar", "read_file"]
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 48
-MAX_VALUES: Final = 50_000
+MAX_VALUES: Final = 20_000
 MAX_KEYS: Final = 2_000
 MAX_KEY_LENGTH: Final = 200
 
