@@ -5,6 +5,7 @@ Imports of what a command needs stand inside it, so that ``archsim --help`` star
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -107,6 +108,8 @@ def schema(
 
 def main() -> None:
     """The console script: one clear message and exit code 2 for whatever a user can cause."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ² still gets the numbers
     try:
         app()
     except ArchsimError as error:

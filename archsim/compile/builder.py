@@ -43,6 +43,8 @@ class Source:
     share: tuple[Fraction, Fraction]
     each: int
     firings: int
+    at_end: bool = False
+    """All pixels are put out by the last firing of an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +153,9 @@ class Builder:
     def delay(self, hops: Seq[Hop]) -> int:
         """The time in ps for a token to cross a chain of hops with nothing else on them."""
         total = 0
-        for now, after in zip(hops, [*hops[1:], None], strict=True):
-            wait = max(0, now.serialisation - after.serialisation) if after else now.serialisation
-            total += self.links[now.link].hop + wait
+        for k, now in enumerate(hops):
+            onward = hops[k + 1].serialisation if k + 1 < len(hops) else 0
+            total += self.links[now.link].hop + max(0, now.serialisation - onward)
         return total
 
     # -- flows ----------------------------------------------------------------------------------
@@ -221,6 +223,8 @@ class Builder:
 
     def _flow(self, name: str, source: Source, sinks: list[Sink], pixels: Intervals, bits: int, initial: int) -> None:
         edges = np.minimum(source.each * np.arange(source.firings + 1, dtype=np.int64), source.pixels.size)
+        if source.at_end:
+            edges[:-1] = 0
         emitted = np.diff(pixels.below(source.pixels.at(edges)))
         hops, at = self._routed(source.tile, [sink.tile for sink in sinks], bits)
         counted: dict[int, tuple[Sequence, Sequence]] = {}

@@ -318,7 +318,11 @@ class _Lowering:
         sources: list[Source] = []
         for source in main.sources:
             windows = self._strip(rows, columns, source.share)
-            if windows.size:
+            if windows.size and layer.op == "globalpool":
+                sink, made = self._accumulator(layer, source, main)
+                sinks.append(sink)
+                sources.append(made)
+            elif windows.size:
                 each = -(-windows.size // source.firings)
                 reads = self._read(window, rows, source.share, each)
                 body, out = self._rider_stages(layer, source, windows.size, each, len(reads.need))
@@ -328,15 +332,27 @@ class _Lowering:
             self.builder.connect(f"{name} > {layer.name}", self.tensors[name].sources, sinks, self.tensors[name].columns)
         return Tensor(shape[0], rows, columns, tuple(sources))
 
+    def _accumulator(self, layer: Layer, source: Source, main: Tensor) -> tuple[Sink, Source]:
+        """A global pool: takes the pixels of all strips as they come and puts out one value a channel at the end."""
+        each = -(-main.pixels // source.firings)
+        reads = self._read(Window(main.rows, main.columns, main.columns), main.rows, WHOLE, each)
+        firings = len(reads.need)
+        body, out = self._rider_stages(layer, source, main.pixels, each, firings, one_value=True)
+        pixels = self._strip(1, 1, WHOLE)
+        made = replace(source, stage=out, pixels=pixels, share=WHOLE, each=1, firings=firings, at_end=True)
+        return Sink(body, source.tile, source.channels, reads), made
+
     def _rider_stages(
-        self, layer: Layer, source: Source, windows: int, each: int, firings: int
+        self, layer: Layer, source: Source, windows: int, each: int, firings: int, *, one_value: bool = False
     ) -> tuple[int, int]:
+        """Body and out stage; with ``one_value`` a window is one value, as in a pool that accumulates."""
         builder, tile = self.builder, source.tile
         values = source.channels[1] - source.channels[0]
         name = f"{layer.name}[{float(source.share[0]):.4g}.c{source.channels[0]}]"
         cycle = self.tile.cycle_ps
         body = builder.stage(f"{name} body", firings, cycle, cycle, layer=layer.name, tile=tile, kind="body")
-        operations = layer_operations(layer, values)
+        counted = replace(layer, kernel=(1, 2), activation="none") if one_value else layer
+        operations = layer_operations(counted, values)
         hops = builder.unit_hops(tile, {operator: each * count for operator, count in operations.items()})
         out = self._out_stage(name, layer.name, tile, firings, values, cycle - builder.delay(hops))
         builder.count_units(operations, windows)

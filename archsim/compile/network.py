@@ -85,7 +85,7 @@ def chips_to_fit(graph: Graph, chip: Chip) -> int:
     if not shape.per_core:
         raise CompileError(f"tile {chip.tile.name!r}: a core has too few arrays for the slices of one weight")
     chips = -(-sum(arrays_needed(graph, chip).values()) // per_chip)
-    while _Planner(graph, chip, chips, 1.0).place(_once(graph)) is None:
+    while _Planner(graph, chip, chips, 1.0).place(_once(graph), strict=False) is None:
         chips += 1
     return chips
 
@@ -159,9 +159,9 @@ class _Planner:
             self._plans[key] = plan(self._slots[name], self._demand[name], self.spatial[name], self.room, windows)
         return self._plans[key]
 
-    def place(self, copies: Copies) -> list[Placement] | None:
+    def place(self, copies: Copies, *, strict: bool = True) -> list[Placement] | None:
         """Where everything stands; None if it does not fit."""
-        return place(self.mapped(copies), copies, self.room, self.spatial)
+        return place(self.mapped(copies), copies, self.room, self.spatial, strict=strict)
 
 
 def _buffer_bits(tile: Tile) -> int:
@@ -193,7 +193,7 @@ def _compiled(
 ) -> Compiled:
     planner = _Planner(graph, chip, chips, share)
     copies = _copies(graph, planner, replication, chip)
-    placements = planner.place(copies)
+    placements = planner.place(copies) or planner.place(copies, strict=False)
     assert placements is not None
     board = Board(chip, chips)
     builder = Builder(board, chip.tile.core.encoding.input_bits)
@@ -213,9 +213,9 @@ def _copies(graph: Graph, planner: _Planner, replication: Replication, chip: Chi
         return planner.place(copies) is not None
 
     copies = _once(graph) if isinstance(replication, str) else given(planner.layers, replication)
-    if not fits(copies):
+    if planner.place(copies, strict=False) is None:
         raise _does_not_fit(graph, chip, planner.room.chips, copies)
-    return balanced(planner.layers, fits) if replication == "balanced" else copies
+    return balanced(planner.layers, fits) if replication == "balanced" and fits(copies) else copies
 
 
 def _does_not_fit(graph: Graph, chip: Chip, chips: int, copies: Copies) -> CompileError:

@@ -83,8 +83,9 @@ SHARE_FOR_SUMS = 0.2
 class _Tiles:
     """Free cores and buffer bits of every tile; finds the first tile of a chip that has both."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, strict: bool) -> None:
         count = room.chips * room.tiles
+        self.strict = strict
         self.room = room
         self.cores = [room.cores] * count
         self.bits = [room.buffer_bits] * count
@@ -103,6 +104,11 @@ class _Tiles:
                 return tile
             tile += 1
         return None
+
+    def roomiest(self, cores: int) -> int | None:
+        """The tile with ``cores`` free cores that has the most buffer left."""
+        fitting = [tile for tile, free in enumerate(self.cores) if free >= cores]
+        return max(fitting, key=lambda tile: (self.bits[tile], -tile)) if fitting else None
 
     def take(self, tile: int, cores: int, bits: int) -> None:
         self.cores[tile] -= cores
@@ -126,14 +132,18 @@ def plan(slots: Slots, demand: Demand, spatial: int, room: Room, windows: int) -
 
 
 def place(
-    layers: Sequence[Mapped], copies: Mapping[str, int], room: Room, spatial: Mapping[str, int]
+    layers: Sequence[Mapped], copies: Mapping[str, int], room: Room, spatial: Mapping[str, int], *, strict: bool = True
 ) -> list[Placement] | None:
-    """Where every part of every copy stands; None if the board cannot take them all."""
+    """Where every part of every copy stands; None if the board cannot take them all.
+
+    ``strict`` holds the estimates of buffers against what tiles have; otherwise a part that finds no such tile goes
+    where most is left.
+    """
     if sum(_least_cores(mapped, copies[mapped.layer.name], room) for mapped in layers) > (
         room.chips * room.tiles * room.cores
     ):
         return None
-    tiles = _Tiles(room)
+    tiles = _Tiles(room, strict)
     placements: list[Placement] = []
     order = sorted(layers, key=lambda m: (m.layer.windows == 1, -max(p.count for p in m.parts)))
     for mapped in order:
@@ -212,4 +222,4 @@ def _first_on(tiles: _Tiles, chip: int, chips: int, cores: int, bits: int) -> in
         tile = tiles.first((chip + step) % chips, cores, bits)
         if tile is not None:
             return tile
-    return None
+    return None if tiles.strict else tiles.roomiest(cores)

@@ -43,9 +43,9 @@ def test_puma_takes_16_plus_3_minus_1_stages_of_128_ns() -> None:
 
 def test_a_converted_unit_column_stretches_the_cycle_by_one_conversion_in_128() -> None:
     stretched = timing("isaac", "core.encoding.convert_unit_columns=true")
-    assert stretched.steps_ps == (100_000, 100_782, 100_000)  # 129 conversions at 1.28 GSps, rounded up
+    assert stretched.steps_ps == (100_000, 100_782, 100_782)  # 129 conversions at 1.28 GSps, rounded up, and their adds
     assert stretched.interval_ps == 16 * 100_782
-    assert stretched.latency_ps == 4 * 100_000 + 2 * 100_000 + 16 * 100_782
+    assert stretched.latency_ps == 5 * 100_000 + 17 * 100_782
 
 
 def test_a_slower_adc_stretches_its_group_and_a_faster_one_does_not_shrink_the_cycle() -> None:
