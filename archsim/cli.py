@@ -15,6 +15,8 @@ import typer
 from archsim._version import __version__
 from archsim.errors import ArchsimError
 
+__all__ = ["app", "main"]
+
 app = typer.Typer(
     name="archsim",
     help="Simulate accelerators that compute inside memristor crossbars.",
@@ -104,6 +106,87 @@ def schema(
 
     value = json_schema(kind)
     _emit(value, json if json is not None else Path("-"))
+
+
+Images = Annotated[int, typer.Option(min=1, help="Inferences that are simulated for the steady state.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write tables, statistics and configuration.")]
+EngineOption = Annotated[str | None, typer.Option("--engine", help="compiled (default) or simpy, the reference.")]
+Replicate = Annotated[
+    list[str] | None,
+    typer.Option(metavar="LAYER=N", help="Copies of a layer, repeatable; 'none' for one of each; default: balanced."),
+]
+IdleTiles = Annotated[bool, typer.Option(help="Count the static power of tiles that hold nothing.")]
+
+
+@app.command()
+def run(
+    chip: Annotated[str, typer.Argument(metavar="CHIP", help="A chip: its name or its file.")],
+    workload: Annotated[str, typer.Argument(metavar="WORKLOAD", help="A network: its name or its file.")],
+    chips: Annotated[
+        str, typer.Option(metavar="N|fit", help="Chips on the board; fit: as few as hold it once.")
+    ] = "fit",
+    images: Images = 8,
+    set_: Set = None,
+    replicate: Replicate = None,
+    component_detail: Annotated[
+        list[str] | None, typer.Option(metavar="LAYER", help="Simulate a layer component by component; repeatable.")
+    ] = None,
+    engine: EngineOption = None,
+    idle_tiles: IdleTiles = True,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Simulate a network on a board of chips: time, energy, traffic, and what limits it."""
+    from archsim.explore.options import options
+    from archsim.explore.run import chips_wanted, load_design, run_design
+    from archsim.report.hardware import print_wide
+    from archsim.report.progress import progress
+    from archsim.report.runs import run_tables, write_run
+
+    wanted = options(images, engine, replicate, idle_tiles, component_detail)
+    design = load_design(chip, workload, set_ or [])
+    with progress(3) as report:
+        result = run_design(design, chips_wanted(chips), wanted, report)
+    if out is not None:
+        write_run(result, out)
+    if not _emit(result.to_json(), json):
+        print_wide(run_tables(result))
+
+
+@app.command()
+def compare(
+    chips: Annotated[list[str], typer.Argument(metavar="CHIP...", help="Chips: names or files.")],
+    workload: Annotated[list[str], typer.Option("--workload", help="A network; repeatable.")],
+    count: Annotated[
+        int | None, typer.Option("--chips", min=1, help="Chips on every board; default: boards of equal silicon area.")
+    ] = None,
+    images: Images = 8,
+    set_: Set = None,
+    engine: EngineOption = None,
+    idle_tiles: IdleTiles = True,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Compare chips on networks, on boards of equal silicon area."""
+    from archsim.explore.compare import compare as compare_designs
+    from archsim.explore.compare import prepare, ratios
+    from archsim.explore.options import options
+    from archsim.report.hardware import print_wide
+    from archsim.report.progress import progress
+    from archsim.report.runs import comparison_tables, write_comparison
+
+    wanted = options(images, engine, None, idle_tiles, None)
+    comparison = prepare(chips, workload, count, set_ or [])
+    runs = []
+    with progress(3 * len(comparison.designs)) as report:
+        for result in compare_designs(comparison, wanted, report):
+            runs.append(result)
+            typer.echo(result.one_line(), err=True)
+    normalised = ratios(runs)
+    if out is not None:
+        write_comparison(runs, normalised, out)
+    if not _emit([result.to_json() for result in runs], json):
+        print_wide(comparison_tables(runs, normalised))
 
 
 def main() -> None:

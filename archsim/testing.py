@@ -29,7 +29,9 @@ _RELATIVE: Final = 1e-9
 """How far two ways to compute the same number may lie apart."""
 
 
-def check_component(row: Mapping[str, Any], cls: type[Component] | None = None, *, cycle_ps: int = 100_000) -> Component:
+def check_component(
+    row: Mapping[str, Any], cls: type[Component] | None = None, *, cycle_ps: int = 100_000
+) -> Component:
     """Run a component through the contract; returns the component made from ``row``.
 
     ``row`` is a valid row as it stands in YAML: a mapping of keys to texts and numbers.  ``cls`` is its class, by
@@ -68,7 +70,7 @@ def _registered(row: Mapping[str, Any]) -> type[Component]:
 
 
 def _valid(cls: type[Component], row: Mapping[str, Any], name: str) -> Component:
-    assert isinstance(cls, type) and issubclass(cls, Component), f"{name}: not a subclass of Component"
+    assert issubclass(cls, Component), f"{name}: not a subclass of Component"
     try:
         return cls.model_validate(dict(row))
     except ValidationError as error:
@@ -106,7 +108,7 @@ def _costs(component: Component, name: str, cycle_ps: int) -> None:
     power, area, static = component.power_w(), component.area_m2(), component.static_power_w()
     for what, value in (("power_w", power), ("area_m2", area), ("static_power_w", static)):
         assert isinstance(value, float), f"{name}: {what}() is {value!r}, must be a float"
-        assert math.isfinite(value) and value >= 0, f"{name}: {what}() is {value!r}, must be finite and 0 or more"
+        assert 0 <= value < math.inf, f"{name}: {what}() is {value!r}, must be finite and 0 or more"
     assert static <= power * (1 + _RELATIVE), f"{name}: the static power {static} W is above the power {power} W"
     energies, times = component.energies_j(cycle_ps), component.times_ps(cycle_ps)
     unit = component.unit_action
@@ -115,7 +117,7 @@ def _costs(component: Component, name: str, cycle_ps: int) -> None:
         f"{name}: the actions with an energy {sorted(energies)} and those with a time {sorted(times)} differ"
     )
     for action, energy in energies.items():
-        finite = isinstance(energy, float) and math.isfinite(energy) and energy >= 0
+        finite = isinstance(energy, float) and 0 <= energy < math.inf
         assert finite, f"{name}: the energy of {action!r} is {energy!r} J, must be finite and 0 or more"
     for action, time in times.items():
         whole = isinstance(time, int) and not isinstance(time, bool) and time >= 1

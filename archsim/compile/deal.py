@@ -42,6 +42,4 @@ def strip(rows: int, columns: int, start: Fraction, end: Fraction) -> Intervals:
         return np.minimum(over // (share.denominator * rows), columns)
 
     first = np.arange(rows, dtype=np.int64) * columns
-    low, high = first + boundary(start), first + boundary(end)
-    used = high > low
-    return Intervals.of(list(zip(low[used].tolist(), high[used].tolist(), strict=True)))
+    return Intervals.joined(first + boundary(start), first + boundary(end))

@@ -238,7 +238,7 @@ class _Lowering:
         interval = max(1, loading, *timing.before_ps)
         fetch = builder.stage(f"{name} fetch", group.firings, interval, latency, kind="fetch", **common)
         mvm = builder.stage(
-            f"{name} mvm", group.firings, timing.interval_ps, timing.core_latency_ps, kind="mvm", **common
+            f"{name} mvm", group.firings, timing.core_interval_ps, timing.core_latency_ps, kind="mvm", **common
         )
         capacity = IN_REGISTERS if timing.overlap else 1
         builder.local(f"{name} operands", fetch, mvm, group.firings, bits, hops, capacity)

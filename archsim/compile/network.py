@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
 from archsim.compile.builder import Builder
 from archsim.compile.capacity import with_capacities
+from archsim.compile.detail import require_layers, with_components
 from archsim.compile.elementwise import require_units
 from archsim.compile.lower import Lowered, layer_window, lower, rows_per_channel
 from archsim.compile.place import Demand, Mapped, Placement, Room, place, plan
@@ -16,7 +17,7 @@ from archsim.compile.replicate import Copies, balanced, given
 from archsim.compile.slicing import SlotShape, slice_layer, slot_shape
 from archsim.errors import CompileError
 from archsim.noc.board import HOST, Board
-from archsim.program import Program
+from archsim.program import Program, Stage
 from archsim.spec.chip import Chip
 from archsim.spec.tile import Tile
 from archsim.workload.graph import Graph, Layer
@@ -47,6 +48,8 @@ class Compiled:
     lowered: Lowered
     stage_tile: tuple[int, ...]
     work: dict[tuple[str, str], float] = field(repr=False)
+    detail: frozenset[str] = frozenset()
+    """Layers whose MVMs are simulated component by component; see :mod:`archsim.compile.detail`."""
 
     def for_images(self, images: int) -> Program:
         """The Program of ``images`` images, one after the other: only the firings differ."""
@@ -170,18 +173,38 @@ def _buffer_bits(tile: Tile) -> int:
 
 
 def compile_network(
-    graph: Graph, chip: Chip, chips: int, replication: Replication = "balanced", *, check_buffers: bool = True
+    graph: Graph,
+    chip: Chip,
+    chips: int,
+    replication: Replication = "balanced",
+    *,
+    check_buffers: bool = True,
+    component_detail: frozenset[str] = frozenset(),
 ) -> Compiled:
-    """Compile ``graph`` onto a board of ``chips`` chips.  CompileError says what does not fit, and by how much."""
+    """Compile ``graph`` onto a board of ``chips`` chips.  CompileError says what does not fit, and by how much.
+
+    The MVMs of the layers in ``component_detail`` are simulated component by component.
+    """
+    require_layers(graph, component_detail)
     require_units(chip.tile, list(graph.layers))
     failure: CompileError | None = None
     for share in BUFFER_SHARES:
         try:
-            return _compiled(graph, chip, chips, replication, share, check_buffers)
+            compiled = _compiled(graph, chip, chips, replication, share, check_buffers)
+            return _detailed(compiled, component_detail)
         except _BufferError as error:
             failure = failure or error
     assert failure is not None
     raise failure
+
+
+def _detailed(compiled: Compiled, layers: frozenset[str]) -> Compiled:
+    program = with_components(compiled.program, compiled.board.chip.tile, layers)
+    return replace(compiled, program=program, stage_tile=tuple(_stage_tiles(program.stages)), detail=layers)
+
+
+def _stage_tiles(stages: Iterable[Stage]) -> list[int]:
+    return [HOST if stage.place == "host" else int(stage.place.removeprefix("tile ")) for stage in stages]
 
 
 class _BufferError(CompileError):
@@ -199,7 +222,7 @@ def _compiled(
     builder = Builder(board, chip.tile.core.encoding.input_bits)
     mapped = {m.layer.name: m for m in planner.mapped(copies)}
     lowered = lower(builder, graph, mapped, placements, copies)
-    stage_tile = [HOST if s.place == "host" else int(s.place.removeprefix("tile ")) for s in builder.stages]
+    stage_tile = _stage_tiles(builder.stages)
     try:
         program = with_capacities(builder.program(), stage_tile, _buffer_bits(chip.tile), check=check_buffers)
     except CompileError as error:

@@ -27,43 +27,35 @@ class Intervals:
     high: Ints
 
     @classmethod
-    def of(cls, pairs: list[tuple[int, int]]) -> Intervals:
-        """The union of intervals in any order."""
-        merged: list[list[int]] = []
-        for low, high in sorted(pair for pair in pairs if pair[1] > pair[0]):
-            if merged and low <= merged[-1][1]:
-                merged[-1][1] = max(merged[-1][1], high)
-            else:
-                merged.append([low, high])
-        array = np.asarray(merged, np.int64).reshape(-1, 2)
-        return cls(array[:, 0].copy(), array[:, 1].copy())
+    def joined(cls, low: Ints, high: Ints) -> Intervals:
+        """Those of the intervals, given in order and disjoint, that are not empty; touching ones become one."""
+        used = high > low
+        low, high = low[used], high[used]
+        apart = low[1:] > high[:-1]
+        first, last = np.ones(len(low), bool), np.ones(len(low), bool)
+        first[1:] = last[:-1] = apart
+        return cls(low[first], high[last])
+
+    @classmethod
+    def where(cls, chosen: NDArray[np.bool_]) -> Intervals:
+        """The pixels at which ``chosen`` holds."""
+        edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).astype(np.int64)
+        return cls(edges[::2], edges[1::2])
 
     @cached_property
     def _before(self) -> Ints:
         """The pixels in all intervals before each, and in all at the end."""
         return np.concatenate(([0], np.cumsum(self.high - self.low))).astype(np.int64)
 
-    def column_span(self, width: int) -> tuple[int, int]:
-        """The columns between which all pixels lie, in an image of ``width`` columns; half-open."""
-        if not len(self.low):
-            return 0, 0
-        first = self.low % width
-        last = first + (self.high - self.low)
-        return (0, width) if last.max() > width else (int(first.min()), int(last.max()))
-
     @property
     def size(self) -> int:
         """The number of pixels."""
         return int(self._before[-1])
 
-    def at(self, index: Ints) -> Ints:
-        """The pixel of each ``index``, counted through the set in order; one past the last gives the end of the set."""
-        which = np.minimum(np.searchsorted(self._before, index, side="right") - 1, len(self.low) - 1)
-        return self.low[which] + (index - self._before[which])
-
+    @cached_property
     def numbers(self) -> Ints:
         """All pixels of the set, in order."""
-        return self.at(np.arange(self.size, dtype=np.int64))
+        return np.arange(self.size, dtype=np.int64) + np.repeat(self.low - self._before[:-1], self.high - self.low)
 
     def below(self, bound: Ints) -> Ints:
         """How many pixels lie below each ``bound``."""
@@ -72,18 +64,6 @@ class Intervals:
         index = np.searchsorted(self.low, bound, side="right") - 1
         inside = np.clip(bound - self.low[index], 0, self.high[index] - self.low[index])
         return np.where(index < 0, 0, self._before[np.maximum(index, 0)] + inside)
-
-    def common(self, other: Intervals) -> list[tuple[int, int]]:
-        """The intervals of the pixels that are in both sets."""
-        first = np.searchsorted(other.high, self.low, side="right")
-        last = np.searchsorted(other.low, self.high, side="left")
-        counts = np.maximum(last - first, 0)
-        mine = np.repeat(np.arange(len(self.low)), counts)
-        ends = np.cumsum(counts)
-        theirs = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - counts, counts) + np.repeat(first, counts)
-        lows = np.maximum(self.low[mine], other.low[theirs]).tolist()
-        highs = np.minimum(self.high[mine], other.high[theirs]).tolist()
-        return list(zip(lows, highs, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +101,16 @@ class Reads:
     need: Ints
     free: Ints
 
+    @cached_property
+    def needed_at(self) -> Ints:
+        """Of each pixel of the set, the first firing that needs it; one past the last where none does."""
+        return np.searchsorted(self.need, self.pixels.numbers, side="right")
+
+    @cached_property
+    def freed_at(self) -> Ints:
+        """Of each pixel of the set, the firing after which it can go."""
+        return np.searchsorted(self.free, self.pixels.numbers, side="right")
+
     def least_pixels(self) -> int:
         """The pixels that must be held at once: the largest need[n] - free[n-1], in pixels of the set."""
         needed, freed = self.pixels.below(self.need), self.pixels.below(self.free)
@@ -138,7 +128,7 @@ def _first(index: Ints, axis: int, window: Window) -> Ints:
 
 def reads_of(window: Window, windows: Intervals, each: int) -> Reads:
     """What is read by ``windows``, in order and ``each`` of them a firing."""
-    numbers = windows.numbers()
+    numbers = windows.numbers
     y, x = numbers // window.columns_out, numbers % window.columns_out
     row, column = _last(y, 0, window, window.rows_in), _last(x, 1, window, window.columns_in)
     bound = np.where((row < 0) | (column < 0), 0, row * window.columns_in + column + 1)
@@ -151,24 +141,16 @@ def reads_of(window: Window, windows: Intervals, each: int) -> Reads:
 
 
 def _pixels(window: Window, windows: Intervals) -> Intervals:
-    """The pixels that ``windows`` read, row by row."""
-    pairs: list[tuple[int, int]] = []
-    width, across = window.columns_in, window.columns_out
-    for low, high in zip(windows.low.tolist(), windows.high.tolist(), strict=True):
-        for y in range(low // across, (high - 1) // across + 1):
-            columns = _columns(window, max(low - y * across, 0), min(high - y * across, across))
-            for k in range(window.kernel[0]):
-                row = y * window.stride[0] - window.pad[0] + k * window.dilation[0]
-                if 0 <= row < window.rows_in:
-                    pairs += [(row * width + left, row * width + right) for left, right in columns]
-    return Intervals.of(pairs)
-
-
-def _columns(window: Window, left: int, right: int) -> list[tuple[int, int]]:
-    """The columns that windows ``left`` … ``right - 1`` of one row read; one interval where they leave no gap."""
-    reach, step = (window.kernel[1] - 1) * window.dilation[1] + 1, window.stride[1]
-    if reach >= step:
-        edges = [(left * step - window.pad[1], (right - 1) * step - window.pad[1] + reach)]
-    else:
-        edges = [(x * step - window.pad[1], x * step - window.pad[1] + reach) for x in range(left, right)]
-    return [(max(low, 0), min(high, window.columns_in)) for low, high in edges if high > 0 and low < window.columns_in]
+    """The pixels that ``windows`` read: of each window, in each of its rows, from its first column to its last."""
+    y, x = np.divmod(windows.numbers, window.columns_out)
+    reach = (window.kernel[1] - 1) * window.dilation[1] + 1
+    left = np.maximum(x * window.stride[1] - window.pad[1], 0)
+    right = np.minimum(x * window.stride[1] - window.pad[1] + reach, window.columns_in)
+    within = np.arange(window.kernel[0], dtype=np.int64) * window.dilation[0] - window.pad[0]
+    rows = y[:, None] * window.stride[0] + within
+    read = (rows >= 0) & (rows < window.rows_in) & (right > left)[:, None]
+    start = (rows * window.columns_in + left[:, None])[read]
+    end = (rows * window.columns_in + right[:, None])[read]
+    length = window.pixels_in + 1
+    depth = np.cumsum(np.bincount(start, minlength=length) - np.bincount(end, minlength=length))
+    return Intervals.where(depth[:-1] > 0)

@@ -24,7 +24,16 @@ from archsim.spec.component import Component
 from archsim.spec.tile import Core, Tile
 from archsim.units import duration_ps
 
-__all__ = ["MvmTiming", "adc", "cells_per_weight", "conversions_per_read", "crossbar", "input_steps", "mvm_timing"]
+__all__ = [
+    "MvmTiming",
+    "adc",
+    "cells_per_weight",
+    "conversions_per_read",
+    "crossbar",
+    "input_steps",
+    "mvm_timing",
+    "step_ps",
+]
 
 
 def crossbar(core: Core) -> Crossbar:
@@ -90,6 +99,14 @@ class MvmTiming:
             return self.latency_ps
         return max(self.steps * max(self.steps_ps), *self.before_ps, *self.after_ps, 1)
 
+    @property
+    def core_interval_ps(self) -> int:
+        """Between the starts of two MVMs behind the groups ``before``.
+
+        Without overlap an MVM gives way when it has left the groups ``after``; those of ``before`` follow then.
+        """
+        return self.interval_ps if self.overlap else self.latency_ps - sum(self.before_ps)
+
 
 def mvm_timing(tile: Tile) -> MvmTiming:
     """The timing of one MVM that fills the arrays of a core of ``tile``."""
@@ -109,12 +126,12 @@ def mvm_timing(tile: Tile) -> MvmTiming:
 
 
 def _group_ps(tile: Tile, group: list[str], stepped: bool) -> int:
-    needed = sum(_member_ps(tile.core, tile.row(name)) for name in group) if stepped else 0
+    needed = sum(step_ps(tile.core, tile.row(name)) for name in group) if stepped else 0
     return max(tile.core.cycle_ps, needed)
 
 
-def _member_ps(core: Core, row: Component) -> int:
-    """What a row needs for one input step of all arrays of the core; 0 where its time is not given."""
+def step_ps(core: Core, row: Component) -> int:
+    """The time in ps that a row needs for one input step of all arrays of the core; 0 where its time is not given."""
     arrays = crossbar(core).count
     if isinstance(row, ADC):
         return duration_ps(Fraction(conversions_per_read(core) * arrays), row.actions_per_s(core.cycle_ps))

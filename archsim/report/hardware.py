@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from archsim.errors import ArchsimError
+from archsim.errors import Problem, SpecError, nearest
 from archsim.hardware.rollup import Rollup, chip_rollup, tile_rollup
 from archsim.spec.chip import Chip
 from archsim.spec.component import Component
@@ -21,7 +21,8 @@ from archsim.spec.tile import Tile
 
 __all__ = ["hardware_tables", "plain_text", "print_wide", "show_hardware"]
 
-_LEVEL = {"core": "core", "tile": "tile", "chip": "chip"}
+Metrics = dict[str, float | None]
+
 _HIDDEN = ("kind", "count", "power", "area", "source", "status", "assumed", "note", "by_bits", "static_share")
 
 
@@ -38,9 +39,9 @@ def show_hardware(kind: str, name: str, overrides: Sequence[str] = ()) -> tuple[
     loaded = _load(kind, name, overrides)
     rollup = _rollup(loaded.model)
     summary = rollup.summary()
-    readings = [_reading(kind, name, overrides, reading) for reading in loaded.model.readings]
+    readings = [_reading(loaded, index, kind, name, overrides) for index in range(len(loaded.model.readings))]
     out = {"kind": kind, "name": loaded.model.name, "title": loaded.model.title, **summary}
-    out["published"] = [_beside(figure, summary, readings) for figure in loaded.model.published]
+    out["published"] = _published(loaded, summary, readings)
     out["readings"] = [{key: value for key, value in r.items() if key != "summary"} for r in readings]
     out["deviations"] = list(loaded.model.deviations)
     if isinstance(loaded.model, Chip):
@@ -50,9 +51,15 @@ def show_hardware(kind: str, name: str, overrides: Sequence[str] = ()) -> tuple[
     return out, rollup, loaded
 
 
-def _reading(kind: str, name: str, overrides: Sequence[str], reading: Any) -> dict[str, Any]:
+def _reading(loaded: Loaded[Any], index: int, kind: str, name: str, overrides: Sequence[str]) -> dict[str, Any]:
+    reading = loaded.model.readings[index]
     changes = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in reading.set.items()]
-    summary = _rollup(_load(kind, name, [*overrides, *changes]).model).summary()
+    try:
+        summary = _rollup(_load(kind, name, [*overrides, *changes]).model).summary()
+    except SpecError as error:
+        where = str(loaded.node.find(("readings", index, "set")))
+        problems = [Problem(where, f"readings.{index}.set: {problem.message}") for problem in error.problems]
+        raise SpecError(problems) from None
     return {
         "name": reading.name,
         "why": reading.why,
@@ -63,29 +70,40 @@ def _reading(kind: str, name: str, overrides: Sequence[str], reading: Any) -> di
     }
 
 
-def _beside(figure: Published, summary: dict[str, Any], readings: list[dict[str, Any]]) -> dict[str, Any]:
-    ours = _metric(summary, figure.metric)
+def _published(loaded: Loaded[Any], summary: dict[str, Any], readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    ours = _metrics(summary)
+    others = {reading["name"]: _metrics(reading["summary"]) for reading in readings}
+    problems = []
+    for index, figure in enumerate(loaded.model.published):
+        if figure.metric not in ours:
+            where = loaded.node.value_mark(("published", index, "metric"))
+            message = f"published.{index}.metric: no metric {figure.metric!r:.100}{nearest(figure.metric, ours)}"
+            problems.append(Problem(str(where), message))
+    if problems:
+        raise SpecError(problems)
+    return [_beside(figure, ours, others) for figure in loaded.model.published]
+
+
+def _beside(figure: Published, ours: Metrics, others: dict[str, Metrics]) -> dict[str, Any]:
+    value = ours[figure.metric]
     return {
         "metric": figure.metric,
         "paper": figure.value,
-        "archsim": ours,
-        "ratio": ours / figure.value if figure.value and ours is not None else None,
+        "archsim": value,
+        "ratio": value / figure.value if figure.value and value is not None else None,
         "status": figure.status,
         "source": figure.source,
         "note": figure.note,
-        "readings": {r["name"]: _metric(r["summary"], figure.metric) for r in readings},
+        "readings": {name: metrics.get(figure.metric) for name, metrics in others.items()},
     }
 
 
-def _metric(summary: dict[str, Any], path: str) -> float | None:
-    """The number at a dotted path; keys may hold dots themselves.  None is a ratio to a sum of 0."""
-    if path in summary and isinstance(summary[path], int | float | None):
-        return None if summary[path] is None else float(summary[path])
-    for cut in (i for i, letter in enumerate(path) if letter == "."):
-        inner = summary.get(path[:cut])
-        if isinstance(inner, dict):
-            return _metric(inner, path[cut + 1 :])
-    raise ArchsimError(f"published: no metric {path!r}; there are {', '.join(sorted(summary))}")
+def _metrics(summary: dict[str, Any], prefix: str = "") -> Metrics:
+    """Every number of the summary by its dotted path; None is a ratio to a sum of 0."""
+    found: Metrics = {}
+    for key, value in summary.items():
+        found |= _metrics(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
 
 
 def _parameters(row: Component) -> str:
@@ -131,7 +149,8 @@ def _component_table(rollup: Rollup) -> Table:
 def _published_table(out: dict[str, Any]) -> Table:
     table = Table(title="Published beside archsim", title_justify="left")
     table.add_column("metric", overflow="fold")
-    for heading in ("paper", "archsim", "ratio", *(plain_text(r["name"]) for r in out["readings"])):
+    names = [Text("paper"), Text("archsim"), Text("ratio"), *(plain_text(r["name"]) for r in out["readings"])]
+    for heading in names:
         table.add_column(heading, justify="right", overflow="fold")
     table.add_column("status", overflow="fold")
     table.add_column("source", overflow="fold")

@@ -1,0 +1,1 @@
+"""The engines, which run a Program, and the simulation of a compiled network."""

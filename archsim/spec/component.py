@@ -64,9 +64,9 @@ class Component(Strict):
     def actions_per_s(self, cycle_ps: int) -> Fraction:
         """Unit actions per second of the whole row, at which its power is meant.
 
-        By default each of the ``count`` instances acts once in its ``time``, or else in each cycle.
+        By default each of the ``count`` instances acts once in each cycle, however short its own ``time`` is.
         """
-        return Fraction(self.count * PICOSECONDS, self.time_ps(cycle_ps))
+        return Fraction(self.count * PICOSECONDS, cycle_ps)
 
     def power_scale(self) -> float:
         """Power at the size as given over power at the rated size."""

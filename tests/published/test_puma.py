@@ -25,7 +25,7 @@ def paper(shown: dict[str, Any], metric: str) -> list[float]:
 
 
 PRINTED_ROWS_MW = [8 * 42.37, 0.05, 1.91, 17.66, 7.0, 2.77, 9.14]
-"""Table 3, a tile: eight cores, control unit (its power after the authors' simulator), memories, bus, receive buffer."""
+"""Table 3, a tile: eight cores, control unit (power after the authors' simulator), memories, bus, receive buffer."""
 
 PRINTED_ROWS_MM2 = [8 * 0.036, 0.00145, 0.0054, 0.086, 0.09, 0.012, 0.0044]
 

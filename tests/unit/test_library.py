@@ -116,7 +116,7 @@ def test_a_name_that_is_nowhere_is_an_error_with_the_nearest_or_all_that_there_a
 
 @pytest.mark.parametrize("name", ["x" * 5000, "/" + "x" * 5000, "x" * 5000 + ".yaml"])
 def test_a_name_too_long_for_a_file_is_not_found_and_not_repeated_in_full(name: str) -> None:
-    with pytest.raises(NotFoundError, match="^no chip ") as caught:
+    with pytest.raises(NotFoundError, match=r"^no chip ") as caught:
         library.find("chip", name)
     assert len(str(caught.value)) < 500
 

@@ -16,10 +16,10 @@ def test_eight_arrays_by_hand(make):
     assert row.times_ps(100_000) == {"read": 100_000}
 
 
-def test_a_time_of_its_own_takes_the_place_of_the_cycle(make):
+def test_a_time_of_its_own_changes_the_time_of_a_read_and_not_that_it_reads_once_a_cycle(make):
     row = make("crossbar", count=8, **SIZE, time="50 ns")
     assert row.times_ps(100_000) == {"read": 50_000}
-    assert row.energies_j(100_000)["read"] == pytest.approx(10e-3 / 8 * 50e-9)
+    assert row.energies_j(100_000)["read"] == pytest.approx(10e-3 / 8 * 100e-9)
 
 
 @pytest.mark.parametrize(

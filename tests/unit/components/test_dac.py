@@ -9,7 +9,7 @@ def test_the_drivers_of_an_isaac_core_by_hand(make):
     row = make("dac", count=1024, bits=1, time="1 ns", power="4 mW", area="0.00017 mm2")
     assert row.power_w() == pytest.approx(4e-3)
     assert row.area_m2() == pytest.approx(1.7e-10)
-    assert row.energies_j(100_000) == {"drive": pytest.approx(4e-3 / 1024 * 1e-9)}
+    assert row.energies_j(100_000) == {"drive": pytest.approx(4e-3 / 1024 * 100e-9)}  # once a cycle
     assert row.times_ps(100_000) == {"drive": 1000}
 
 

@@ -261,7 +261,7 @@ def expected(chip: Any, path: Path) -> set[str]:
         "ports": per_action,
         "bandwidth": {"time"} | (per_action if getattr(row, "activity", None) is None else set()),
         "activity": per_action,
-        "time": {"time"} | per_action | (TIMING if name in step_rows(chip) else set()),
+        "time": {"time"} | (TIMING if name in step_rows(chip) else set()),
         "rows": power | area | per_action | {"storage", "peak"},
         "columns": power | area | per_action | {"storage"} | TIMING,  # more columns take more conversions
         "cell_bits": {"storage", "peak"},

@@ -1,4 +1,4 @@
-"""Bad input ends in one message that lists every mistake, exit code 2, no traceback, and takes no memory to speak of."""
+"""Bad input ends in one message that lists every mistake and exit code 2, without a traceback and in little memory."""
 
 from __future__ import annotations
 
@@ -136,7 +136,10 @@ CASES: dict[str, tuple[str | bytes, list[str]]] = {
         "title: Zürich\n".encode("latin-1"),
         ["f.yaml: expected a YAML file in UTF-8, got the byte 0xfc at offset 8"],
     ),
-    "UTF-16": ("kind: chip\n".encode("utf-16"), ["f.yaml: expected a YAML file in UTF-8, got the byte 0xff at offset 0"]),
+    "UTF-16": (
+        "kind: chip\n".encode("utf-16"),
+        ["f.yaml: expected a YAML file in UTF-8, got the byte 0xff at offset 0"],
+    ),
     "very deep nesting": ("[" * 1_000_000, ["f.yaml:1:49: nested more than 48 levels deep"]),
     "very deep mappings": ("{a: " * 500_000, ["f.yaml:1:190: nested more than 48 levels deep"]),
     "several documents": (CHIP + "---\n" + CHIP, ["f.yaml:5:1: a second document begins here; a file holds one"]),
@@ -153,8 +156,19 @@ CASES: dict[str, tuple[str | bytes, list[str]]] = {
         ["f.yaml:5:17: components.x: unknown component kind 'addc'; did you mean 'adc'?"],
     ),
     "a published figure that is none": (
-        CHIP + "published: [{metric: peak.topss, value: 1, source: s, status: assumed}]\n",
-        ["published: no metric 'topss'; there are area_mm2, operations_per_mac, power_w, tops, tops_per_mm2, tops_per_w"],
+        CHIP + "published: [{metric: peak.topss, value: 1, source: s, status: assumed},\n"
+        "  {metric: peak, value: 1, source: s, status: assumed}]\n",
+        [
+            "f.yaml:5:22: published.0.metric: no metric 'peak.topss'; did you mean 'peak.tops'?",
+            "f.yaml:6:12: published.1.metric: no metric 'peak'; did you mean 'peak.tops'?",
+        ],
+    ),
+    "another reading that cannot be": (
+        CHIP + "readings: [{name: n, why: w, set: {tile.core.components.adc.bts: 7, tile.core.count: 0}}]\n",
+        [
+            "f.yaml:5:30: readings.0.set: tile.core.components.adc.bts: unknown key; did you mean 'bits'?",
+            "f.yaml:5:30: readings.0.set: tile.core.count: expected at least 1, got 0",
+        ],
     ),
 }  # fmt: skip
 

@@ -294,7 +294,8 @@ def test_a_misspelt_key_of_the_document_is_answered_in_the_words_of_the_file() -
         (CHIP + f"tile: {'x' * 300}\n", f"f.yaml:5:7: no tile named '{'x' * 99}; there are isaac, puma"),
         (CHIP + 'tile: "a/\\0"\n', "f.yaml:5:7: no tile file at 'a/\\x00'"),
         (CHIP + "tile: {extends: isac}\n", "f.yaml:5:17: no tile named 'isac'; did you mean 'isaac'?"),
-        (CHIP + "noc: {router: bus}\n", "f.yaml:5:15: noc.router: must name a row of kind router, got 'bus'; there are router"),
+        (CHIP + "noc: {router: bus}\n",
+         "f.yaml:5:15: noc.router: must name a row of kind router, got 'bus'; there are router"),
         (CHIP + "noc: {router: ruter}\n",
          "f.yaml:5:15: noc.router: must name a row of kind router, got 'ruter'; did you mean 'router'?"),
         (CHIP + "tiles: 169\n", "f.yaml:5:8: tiles: the noc has places for 168 tiles, the chip has 169"),
@@ -411,8 +412,22 @@ def test_the_hash_changes_with_any_key_and_with_nothing_else() -> None:
 
 TEXTS = {kind: library.find(kind, name).read_text() for kind, name in (("chip", "puma"), ("tile", "isaac"))}
 SCRAPS = st.sampled_from(
-    ["0", "-1", "1e999", "1e999 W", "1e-300 s", "nan", ".nan", ".inf", "[]", "{}", "null", "true", "''", '"\\0"', "x/y"]
-    + [
+    [
+        "0",
+        "-1",
+        "1e999",
+        "1e999 W",
+        "1e-300 s",
+        "nan",
+        ".nan",
+        ".inf",
+        "[]",
+        "{}",
+        "null",
+        "true",
+        "''",
+        '"\\0"',
+        "x/y",
         "5 mW",
         "9999999999",
         "[[[[",
@@ -466,8 +481,6 @@ VALUES = st.sampled_from(
         "1 kHz",
         "1 b",
         "true",
-    ]
-    + [
         "null",
         "{}",
         "[]",

@@ -181,8 +181,42 @@ def test_what_is_no_file_and_what_cannot_be_read_is_a_spec_error(tmp_path: Path)
 # -- any text at all ----------------------------------------------------------------------------
 
 PIECES = st.sampled_from(
-    ["a", "b: ", "- ", "\n", "  ", "{", "}", "[", "]", ",", ":", "? ", "&x ", "*x", "!t ", "|\n", ">", '"', "'", "#"]
-    + ["1", "1e9", ".nan", "---\n", "...\n", "%YAML 1.2\n", "\t", "\\", "@", "`", "\u2028", "\x85", "é", "\U0001f600"]
+    [
+        "a",
+        "b: ",
+        "- ",
+        "\n",
+        "  ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "? ",
+        "&x ",
+        "*x",
+        "!t ",
+        "|\n",
+        ">",
+        '"',
+        "'",
+        "#",
+        "1",
+        "1e9",
+        ".nan",
+        "---\n",
+        "...\n",
+        "%YAML 1.2\n",
+        "\t",
+        "\\",
+        "@",
+        "`",
+        "\u2028",
+        "\x85",
+        "é",
+        "\U0001f600",
+    ]
 )
 
 
@@ -207,8 +241,15 @@ def test_any_bytes_are_a_tree_or_a_spec_error(tmp_path_factory: pytest.TempPathF
         assert all(problem.where.startswith("f.yaml") for problem in error.problems)
 
 
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**9), 10**9),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text("ab é:#-'\"1"),
+)
 TREES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-(10**9), 10**9), st.floats(allow_nan=False, allow_infinity=False), st.text("ab é:#-'\"1")),
+    LEAVES,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abé-_", min_size=1), inner, max_size=4),
     max_leaves=20,
 )  # fmt: skip

@@ -1,0 +1,205 @@
+"""Connect: which pixels and channels go from which source to which sinks, and what that makes of each end.
+
+A **source** is a stage that puts out a range of channels of a range of pixels in raster order, some a firing.  A
+**sink** is a stage that reads channels of a set of pixels.  Pixels of one source that the same sinks read, with the
+same channels, travel together as one multicast: a :class:`Bundle`.
+
+Pixels are sorted into bundles by one pass over the image: each reader (sinks that read alike) has a random key, and
+the sum of the keys of those who read a pixel tells who they are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from collections.abc import Sequence as Seq
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.compile.reads import Intervals, Reads, Shares
+from archsim.program import Sequence
+
+__all__ = ["Bundle", "Reading", "Sequences", "Sink", "Source", "bundles"]
+
+Ints = NDArray[np.int64]
+Channels = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """``stage`` on ``tile`` puts out channels [lo, hi) of ``pixels``, ``each`` of them a firing, ``firings`` an image.
+
+    ``share`` is the part of the width, 0 to 1, that the pixels were dealt by.
+    """
+
+    stage: int
+    tile: int
+    channels: Channels
+    pixels: Intervals
+    share: Shares
+    each: int
+    firings: int
+    at_end: bool = False
+    """All pixels are put out by the last firing of an image."""
+
+    def firing_of_pixels(self) -> Ints:
+        """The firing that puts out each pixel, in raster order."""
+        if self.at_end:
+            return np.full(self.pixels.size, self.firings - 1, np.int64)
+        return np.arange(self.pixels.size, dtype=np.int64) // self.each
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """``stage`` on ``tile`` reads channels [lo, hi) of what ``reads`` says, ``initial`` pixels lying ready before."""
+
+    stage: int
+    tile: int
+    channels: Channels
+    reads: Reads
+    initial: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A sink of a bundle, and the running totals of the bundle's tokens that it needs and frees."""
+
+    sink: Sink
+    need: Sequence
+    free: Sequence
+
+
+@dataclass(slots=True)
+class Bundle:
+    """What one source sends to the same sinks: ``channels`` values a token, ``initial`` tokens lying ready."""
+
+    source: Source
+    channels: int
+    initial: int
+    emit: Sequence
+    readings: list[Reading] = field(default_factory=list)
+
+
+class Sequences:
+    """Makes equal sequences one object, so that they are stored, compared and checked once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, int], Sequence] = {}
+
+    def of(self, values: Ints, increment: int = 0) -> Sequence:
+        """The sequence of these values."""
+        key = values.tobytes(), increment
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = Sequence(tuple(values.tolist()), increment)
+        return found
+
+
+def bundles(sources: Seq[Source], sinks: Seq[Sink], pixels: int, sequences: Sequences) -> Iterator[Bundle]:
+    """All that ``sources`` send to ``sinks``, over an image of ``pixels`` pixels."""
+    by_channels: dict[Channels, list[Source]] = defaultdict(list)
+    for source in sources:
+        by_channels[source.channels].append(source)
+    readers: dict[tuple[Channels, int], dict[int, list[Sink]]] = defaultdict(lambda: defaultdict(list))
+    for sink in sinks:
+        readers[sink.channels, sink.initial][id(sink.reads)].append(sink)
+    signs: dict[tuple[tuple[Channels, int], ...], Ints] = {}
+    for (low, high), senders in by_channels.items():
+        overlaps: dict[tuple[int, int, int], list[tuple[Channels, int]]] = defaultdict(list)
+        for key in readers:
+            (start, end), initial = key
+            if start < high and end > low:
+                overlaps[max(start, low), min(end, high), initial].append(key)
+        for (first, last, initial), keys in overlaps.items():
+            alike = [members for key in keys for members in readers[key].values()]
+            if tuple(keys) not in signs:
+                signs[tuple(keys)] = _signs([members[0].reads.pixels for members in alike], pixels)
+            yield from _between(senders, alike, signs[tuple(keys)], last - first, initial, sequences)
+
+
+def _signs(read: list[Intervals], pixels: int) -> Ints:
+    """A number for each pixel that tells which of the sets it is in: the sum of their keys, modulo 2^64.
+
+    With random keys, two different choices of sets have equal sums with a probability of 2^-64.
+    """
+    keys = np.random.default_rng(0).integers(1, 2**63, len(read), np.int64)
+    change = np.zeros(pixels + 1, np.int64)
+    for key, intervals in zip(keys, read, strict=True):
+        change[intervals.low] += key
+        change[intervals.high] -= key
+    return np.cumsum(change[:-1])
+
+
+def _between(
+    senders: list[Source], alike: list[list[Sink]], signs: Ints, channels: int, initial: int, sequences: Sequences
+) -> Iterator[Bundle]:
+    """The bundles between sources of the same channels and readers of the same channels."""
+    owner = np.full(len(signs), -1, np.int64)
+    for number, source in enumerate(senders):
+        owner[source.pixels.numbers] = number
+    bundle = _numbered(owner, signs)
+    made: list[Bundle] = []
+    for source in senders:
+        for emit in _emitted(source, bundle[source.pixels.numbers], len(made), sequences):
+            made.append(Bundle(source, channels, initial, emit))
+    for members in alike:
+        _read(members, bundle[members[0].reads.pixels.numbers], made, initial, sequences)
+    yield from made
+
+
+def _numbered(owner: Ints, signs: Ints) -> Ints:
+    """The bundle of each pixel, -1 for what has no owner or no reader; numbered by owner, then by first pixel."""
+    bundle = np.full(len(signs), -1, np.int64)
+    used = np.flatnonzero((owner >= 0) & (signs != 0))
+    if not len(used):
+        return bundle
+    owner, signs = owner[used], signs[used]
+    order = np.lexsort((signs, owner))
+    new = np.ones(len(used), bool)
+    new[1:] = (np.diff(owner[order]) != 0) | (np.diff(signs[order]) != 0)
+    group = np.cumsum(new) - 1
+    first = used[order[new]]  # lexsort is stable: the first pixel of each group
+    rank = np.empty(len(first), np.int64)
+    rank[np.lexsort((first, owner[order[new]]))] = np.arange(len(first))
+    bundle[used[order]] = rank[group]
+    return bundle
+
+
+def _counted(rows: Ints, columns: Ints, shape: tuple[int, int]) -> Ints:
+    """How often each (row, column) occurs; columns past the last count for nothing."""
+    high, wide = shape
+    flat = np.bincount(rows * (wide + 1) + columns, minlength=high * (wide + 1))
+    return flat.reshape(high, wide + 1)[:, :wide]
+
+
+def _emitted(source: Source, bundle: Ints, first: int, sequences: Sequences) -> Iterator[Sequence]:
+    """The tokens that each firing of ``source`` puts on each of its bundles, from number ``first`` on."""
+    sent = bundle >= 0
+    if sent.any():
+        rows = bundle[sent] - first
+        shape = int(rows.max()) + 1, source.firings
+        for row in _counted(rows, source.firing_of_pixels()[sent], shape):
+            yield sequences.of(row)
+
+
+def _read(members: list[Sink], bundle: Ints, made: list[Bundle], initial: int, sequences: Sequences) -> None:
+    """Add the readings of sinks that read alike.
+
+    Initial tokens stand before the first pixel.  A firing that reads nothing waits for none of them: the first step
+    of a sequence starts from a state of its own.  After the last firing all is freed.
+    """
+    reads = members[0].reads
+    sent = bundle >= 0
+    numbers, rows = np.unique(bundle[sent], return_inverse=True)
+    shape = len(numbers), len(reads.need)
+    need = np.cumsum(_counted(rows, reads.needed_at[sent], shape), axis=1)
+    free = np.cumsum(_counted(rows, reads.freed_at[sent], shape), axis=1) + initial
+    if initial:
+        need[need > 0] += initial
+    sizes = np.bincount(rows, minlength=len(numbers))
+    free[:, -1] = sizes + initial
+    for number, size, needs, frees in zip(numbers.tolist(), sizes.tolist(), need, free, strict=True):
+        needed, freed = sequences.of(needs, size), sequences.of(frees, size)
+        made[number].readings += [Reading(sink, needed, freed) for sink in members]

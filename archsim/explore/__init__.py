@@ -1,0 +1,1 @@
+"""Runs and comparisons by name: load, compile, simulate."""

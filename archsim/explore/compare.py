@@ -1,0 +1,86 @@
+"""Several designs on several networks, on boards of equal silicon area."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from archsim.compile.network import chips_to_fit
+from archsim.explore.options import Options
+from archsim.explore.run import Design, load_design, run_design
+from archsim.hardware.rollup import chip_rollup
+from archsim.results import Run, geometric_mean
+
+__all__ = ["METRICS", "Comparison", "boards_of_equal_area", "compare", "prepare", "ratios"]
+
+Report = Callable[[str], None]
+
+METRICS: dict[str, Callable[[Run], float]] = {
+    "throughput": lambda run: run.throughput_per_s,
+    "throughput/mm2": lambda run: run.throughput_per_s / run.area_mm2,
+    "throughput/W": lambda run: run.throughput_per_s / (run.energy_j / run.interval_s),
+    "latency": lambda run: run.latency_s,
+    "energy": lambda run: run.energy_j,
+    "energy always on": lambda run: run.energy_always_on_j,
+}
+"""What designs are compared by."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The designs of a comparison, and the chips of each design's board."""
+
+    designs: dict[tuple[str, str], Design]
+    chips: dict[str, int]
+
+
+def boards_of_equal_area(designs: dict[tuple[str, str], Design]) -> dict[str, int]:
+    """Chips of each design: boards of the smallest common area at which every design holds every network once.
+
+    The design that needs the largest area sets it; the others have as many whole chips as come nearest to it.
+    """
+    needed: dict[str, int] = {}
+    area: dict[str, float] = {}
+    for (chip, _), design in designs.items():
+        needed[chip] = max(needed.get(chip, 1), chips_to_fit(design.graph, design.chip.model))
+        area[chip] = chip_rollup(design.chip.model).area_mm2["chip"]
+    common = max(needed[chip] * area[chip] for chip in needed)
+    return {chip: max(needed[chip], round(common / area[chip])) for chip in needed}
+
+
+def prepare(
+    chips: Sequence[str], workloads: Sequence[str], count: int | None, overrides: Sequence[str] = ()
+) -> Comparison:
+    """Load every pair and size the boards; ``count`` chips for every design, or boards of equal area."""
+    designs = {(chip, work): load_design(chip, work, overrides) for chip in chips for work in workloads}
+    sizes = dict.fromkeys(chips, count) if count is not None else boards_of_equal_area(designs)
+    return Comparison(designs, {chip: size for chip, size in sizes.items() if size is not None})
+
+
+def _named(report: Report, name: str) -> Report:
+    return lambda step: report(f"{name}: {step}")
+
+
+def compare(comparison: Comparison, options: Options, report: Report = lambda step: None) -> Iterator[Run]:
+    """Run every pair, network by network; a Run is given as soon as it is ready."""
+    for workload in dict.fromkeys(work for _, work in comparison.designs):
+        for chip in comparison.chips:
+            design = comparison.designs[chip, workload]
+            named = _named(report, f"{chip} {workload}")
+            yield run_design(design, comparison.chips[chip], options, named)
+
+
+def ratios(runs: Sequence[Run]) -> list[dict[str, object]]:
+    """Each metric of each design over that of the first design, for each network and as the geometric mean."""
+    chips = list(dict.fromkeys(run.chip for run in runs))
+    workloads = list(dict.fromkeys(run.workload for run in runs))
+    by = {(run.chip, run.workload): run for run in runs}
+    rows: list[dict[str, object]] = []
+    for chip in chips[1:]:
+        for metric, of in METRICS.items():
+            row: dict[str, object] = {"chip": chip, "over": chips[0], "metric": metric}
+            values = [of(by[chip, work]) / of(by[chips[0], work]) for work in workloads]
+            row |= dict(zip(workloads, values, strict=True))
+            row["geometric mean"] = geometric_mean(values)
+            rows.append(row)
+    return rows

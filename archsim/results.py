@@ -1,0 +1,212 @@
+"""The results of a run: frozen records, and the figures that follow from them.
+
+The **ledger** holds one row a component and action: count × energy.  Static power × time is a row of its own for each
+component, with the action ``static``.  A total is the sum of rows, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import exp, log
+from typing import Any
+
+__all__ = ["Bottleneck", "Ledger", "LedgerRow", "Run", "Timing", "Waiting", "geometric_mean"]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """``count`` actions of ``energy_j`` joules each, for one inference.  ``component`` is ``level.name``."""
+
+    component: str
+    action: str
+    count: float
+    energy_j: float
+
+    @property
+    def total_j(self) -> float:
+        """Energy of the row in J."""
+        return self.count * self.energy_j
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """All rows for one inference in steady state."""
+
+    rows: tuple[LedgerRow, ...]
+
+    def total_j(self) -> float:
+        """The sum of all rows in J."""
+        return sum(self.by_component().values())
+
+    def by_component(self) -> dict[str, float]:
+        """J of each component, in the order of the rows."""
+        out: dict[str, float] = {}
+        for row in self.rows:
+            out[row.component] = out.get(row.component, 0.0) + row.total_j
+        return out
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as flat records, for tables."""
+        return [
+            {
+                "component": r.component,
+                "action": r.action,
+                "count": r.count,
+                "energy_j": r.energy_j,
+                "total_j": r.total_j,
+            }
+            for r in self.rows
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Integer times in ps: a single inference in the empty machine, and ``images`` of them one after the other."""
+
+    latency_ps: int
+    steady_latency_ps: int
+    interval_ps: float
+    interval_spread: float
+    """(largest - smallest) / mean of the intervals that ``interval_ps`` is the mean of."""
+    images: int
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How the stages of a layer spend their time, on average: shares of the makespan."""
+
+    busy: float
+    starved: float
+    blocked: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bottleneck:
+    """The server with the largest share of the interval, and what it is."""
+
+    layer: str
+    server: str
+    share: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that one simulation of a network on a board gives."""
+
+    chip: str
+    workload: str
+    unit: str
+    chips: int
+    engine: str
+    detail: str
+    timing: Timing
+    ledger: Ledger
+    always_on_w: float
+    area_mm2: float
+    macs: int
+    peak: Mapping[str, float]
+    cells: Mapping[str, float]
+    time_utilisation: float
+    bytes_by_link_kind: Mapping[str, float]
+    busy_by_link_kind: Mapping[str, Mapping[str, float]]
+    replication: Mapping[str, int]
+    dense_share: float
+    tiles: Mapping[str, int]
+    waiting: Mapping[str, Waiting]
+    bottleneck: Bottleneck
+    version: str
+    config_hash: str
+    resolved: Mapping[str, Any] = field(repr=False)
+    wall: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two inferences in steady state."""
+        return self.timing.interval_ps * 1e-12
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds from the first input token at the board to the last output token, in the empty machine."""
+        return self.timing.latency_ps * 1e-12
+
+    @property
+    def throughput_per_s(self) -> float:
+        """Inferences a second in steady state."""
+        return 1.0 / self.interval_s
+
+    @property
+    def energy_j(self) -> float:
+        """J of one inference, gated: its actions, and stated static power × interval."""
+        return self.ledger.total_j()
+
+    @property
+    def energy_always_on_j(self) -> float:
+        """J of one inference if every component takes its full power all the time."""
+        return self.always_on_w * self.interval_s
+
+    @property
+    def effective_tops(self) -> float:
+        """Operations done a second, 2 a multiply-accumulate, in 10¹²."""
+        return 2 * self.macs / self.interval_s / 1e12
+
+    def one_line(self) -> str:
+        """The run in a line, as a comparison prints it when it is ready."""
+        return (
+            f"{self.workload} on {self.chips} × {self.chip}: {self.throughput_per_s:.5g} {self.unit}/s, "
+            f"latency {self.latency_s * 1e3:.4g} ms, {self.energy_j * 1e3:.4g} mJ (gated)"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures as JSON values, in SI units unless the key says otherwise."""
+        return {
+            "chip": self.chip,
+            "workload": self.workload,
+            "chips": self.chips,
+            "images": self.timing.images,
+            "engine": self.engine,
+            "detail": self.detail,
+            "latency_s": self.latency_s,
+            "steady_latency_s": self.timing.steady_latency_ps * 1e-12,
+            "interval_s": self.interval_s,
+            "interval_spread": self.timing.interval_spread,
+            "throughput_per_s": self.throughput_per_s,
+            "throughput_unit": self.unit,
+            "energy_j_per_inference": self.energy_j,
+            "energy_always_on_j_per_inference": self.energy_always_on_j,
+            "average_power_w": self.energy_j / self.interval_s,
+            "always_on_power_w": self.always_on_w,
+            "area_mm2": self.area_mm2,
+            "macs": self.macs,
+            "effective_tops": self.effective_tops,
+            "peak": dict(self.peak),
+            "utilisation": {**self.cells, "time": self.time_utilisation},
+            "energy_breakdown_j": self.ledger.by_component(),
+            "ledger": self.ledger.records(),
+            "bytes_by_link_kind": dict(self.bytes_by_link_kind),
+            "busy_by_link_kind": {kind: dict(busy) for kind, busy in self.busy_by_link_kind.items()},
+            "replication": dict(self.replication),
+            "dense_share": self.dense_share,
+            "tiles": dict(self.tiles),
+            "waiting": {
+                k: {"busy": w.busy, "starved": w.starved, "blocked": w.blocked} for k, w in self.waiting.items()
+            },
+            "bottleneck": {
+                "layer": self.bottleneck.layer,
+                "server": self.bottleneck.server,
+                "share": self.bottleneck.share,
+                "reason": self.bottleneck.reason,
+            },
+            "events": self.timing.events,
+            **{f"{name}_s": seconds for name, seconds in self.wall.items()},
+            "version": self.version,
+            "config_hash": self.config_hash,
+        }
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """The n-th root of the product of n values, each above 0."""
+    logs = [log(value) for value in values]
+    return exp(sum(logs) / len(logs))

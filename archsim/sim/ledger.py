@@ -1,0 +1,105 @@
+"""The energy ledger of one inference, from the actions that a compiled network counts and the static power."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from archsim.compile.network import Compiled
+from archsim.hardware.rollup import Row, chip_rollup
+from archsim.results import Ledger, LedgerRow
+from archsim.spec.chip import Chip
+from archsim.spec.component import Component
+
+__all__ = ["always_on_w", "link_bytes", "make_ledger"]
+
+PASSING_A_ROUTER = ("channel", "eject", "chip-out")
+"""Kinds of link that a token enters from a router."""
+
+
+def link_bytes(compiled: Compiled) -> dict[str, float]:
+    """Bytes over each kind of link in one inference; a functional unit's tokens carry no bytes and are left out."""
+    return {kind: bits / 8 for kind, bits in _bits_by_kind(compiled).items() if kind != "unit"}
+
+
+def _bits_by_kind(compiled: Compiled) -> dict[str, float]:
+    out: dict[str, float] = defaultdict(float)
+    for tokens, bits, kinds in _traffic(compiled):
+        for kind in kinds:
+            out[kind] += tokens * bits
+    return dict(sorted(out.items()))
+
+
+def _traffic(compiled: Compiled) -> list[tuple[int, int, list[str]]]:
+    """Tokens an inference, bits a token and the kinds of links on its route, for each flow."""
+    program = compiled.program
+    kinds = [link.kind for link in program.links]
+    out = []
+    for flow in program.flows:
+        tokens = flow.emit.total(program.stages[flow.source].firings)
+        out.append((tokens, flow.bits, [kinds[hop.link] for hop in flow.route]))
+    return out
+
+
+def _flits(compiled: Compiled, flit_bits: int) -> int:
+    """Flits through routers in one inference: a token is cut into whole flits."""
+    return sum(
+        tokens * -(-bits // flit_bits) * sum(kind in PASSING_A_ROUTER for kind in kinds)
+        for tokens, bits, kinds in _traffic(compiled)
+        if bits
+    )
+
+
+def _counts(compiled: Compiled) -> dict[tuple[str, str], float]:
+    """All actions of one inference: those that compile counted, and those of links."""
+    counts = dict(compiled.work)
+    chip, bits = compiled.board.chip, _bits_by_kind(compiled)
+    memory, noc = chip.tile.memory, chip.noc
+    movers: dict[str, tuple[str, ...]] = {f"tile.{memory.buffer}": ("buffer",), f"tile.{memory.bus}": ("bus",)}
+    if memory.receive:
+        movers[f"tile.{memory.receive}"] = ("eject",)
+    movers[_key(chip, noc.chip_link)] = ("chip-in", "chip-out")
+    for component, kinds in movers.items():
+        counts[component, "byte"] = sum(bits.get(kind, 0.0) for kind in kinds) / 8
+    router = chip.row(noc.router)
+    counts[_key(chip, noc.router), "flit"] = _flits(compiled, int(router.flit.value))  # type: ignore[attr-defined]
+    return counts
+
+
+def _key(chip: Chip, name: str) -> str:
+    return f"chip.{name}" if name in chip.components else f"tile.{name}"
+
+
+def _component(chip: Chip, key: str) -> Component:
+    level, name = key.split(".", 1)
+    rows = {"core": chip.tile.core.components, "tile": chip.tile.components, "chip": chip.components}[level]
+    return rows[name]
+
+
+def make_ledger(compiled: Compiled, interval_s: float, *, idle_tiles: bool = True) -> Ledger:
+    """The ledger of one inference.  Static power × ``interval_s`` is counted for every tile of the board, or only for
+    the tiles in use if not ``idle_tiles``; rows without energy are left out."""
+    chip = compiled.board.chip
+    cycles = {"core": chip.tile.core.cycle_ps, "tile": chip.tile.cycle_ps, "chip": chip.tile.cycle_ps}
+    rows = []
+    for (key, action), count in sorted(_counts(compiled).items()):
+        energy = _component(chip, key).energies_j(cycles[key.split(".", 1)[0]])[action]
+        if count and energy:
+            rows.append(LedgerRow(key, action, count, energy))
+    for row in chip_rollup(chip).rows:
+        watts = row.component.static_power_w() * _instances(compiled, row, idle_tiles)
+        if watts:
+            rows.append(LedgerRow(row.key, "static", interval_s, watts))
+    return Ledger(tuple(rows))
+
+
+def _instances(compiled: Compiled, row: Row, idle_tiles: bool) -> float:
+    """How often a row of the roll-up stands on the board, idle tiles counted or not."""
+    whole = row.times * compiled.board.chips
+    if idle_tiles or row.level == "chip":
+        return whole
+    return whole * compiled.tiles_used / compiled.board.tiles
+
+
+def always_on_w(compiled: Compiled) -> float:
+    """W of the whole board with every component busy all the time."""
+    return compiled.board.chips * chip_rollup(compiled.board.chip).power_w["chip"]

@@ -1,0 +1,203 @@
+"""Simulate a compiled network: one inference in the empty machine, then several for the steady state."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim._version import __version__
+from archsim.compile.network import Compiled
+from archsim.hardware.mvm import cells_per_weight, crossbar
+from archsim.hardware.rollup import chip_rollup
+from archsim.program import Program
+from archsim.results import Bottleneck, Run, Timing, Waiting
+from archsim.sim.engines import chosen, engine
+from archsim.sim.ledger import always_on_w, link_bytes, make_ledger
+from archsim.sim.outcome import Outcome
+
+__all__ = ["simulate_network"]
+
+BINDS = 0.9
+"""A server that is busy for this share of the interval is what limits it."""
+
+Report = Callable[[str], None]
+
+
+def simulate_network(
+    compiled: Compiled,
+    *,
+    images: int = 8,
+    engine_name: str | None = None,
+    idle_tiles: bool = True,
+    config_hash: str = "",
+    resolved: Mapping[str, Any] | None = None,
+    report: Report = lambda step: None,
+) -> Run:
+    """Run ``compiled`` and work out everything that a Run holds.  ``report`` is told what is being done.
+
+    The interval is the mean over the second half of ``images``, when the pipeline has filled.
+    """
+    name = chosen(engine_name)
+    run = engine(name)
+    began = perf_counter()
+    report("one inference in the empty machine")
+    single = run(compiled.for_images(1), records=_watched(compiled))
+    report(f"{images} inferences for the steady state")
+    program = compiled.for_images(images)
+    outcome = run(program, records=_watched(compiled)) if images > 1 else single
+    simulated = perf_counter() - began
+    timing = _timing(compiled, single, outcome, images)
+    board, graph = compiled.board, compiled.graph
+    rollup = chip_rollup(board.chip)
+    return Run(
+        chip=board.chip.name,
+        workload=graph.name,
+        unit=graph.unit,
+        chips=board.chips,
+        engine=name,
+        detail="component: " + ", ".join(sorted(detail)) if (detail := getattr(compiled, "detail", ())) else "core",
+        timing=timing,
+        ledger=make_ledger(compiled, timing.interval_ps * 1e-12, idle_tiles=idle_tiles),
+        always_on_w=always_on_w(compiled),
+        area_mm2=board.chips * rollup.area_mm2["chip"],
+        macs=graph.macs,
+        peak={**rollup.summary()["peak"], "tops": board.chips * rollup.peak_tops},
+        cells=_cells(compiled),
+        time_utilisation=_time_utilisation(compiled, timing),
+        bytes_by_link_kind=link_bytes(compiled),
+        busy_by_link_kind=_busy_links(compiled, outcome, timing, images),
+        replication=dict(compiled.copies),
+        dense_share=_dense_share(compiled),
+        tiles={"used": compiled.tiles_used, "board": board.tiles},
+        waiting=_waiting(program, outcome),
+        bottleneck=_bottleneck(compiled, program, outcome, timing, images),
+        version=__version__,
+        config_hash=config_hash,
+        resolved=resolved or {},
+        wall={"simulate": simulated},
+    )
+
+
+def _watched(compiled: Compiled) -> frozenset[int]:
+    return frozenset((compiled.lowered.host_in, *compiled.lowered.host_out))
+
+
+def _finished(compiled: Compiled, outcome: Outcome) -> NDArray[np.int64]:
+    """When the last output token of each inference came, in ps."""
+    return np.max([outcome.records.starts[stage] for stage in compiled.lowered.host_out], axis=0)  # type: ignore[no-any-return]
+
+
+def _timing(compiled: Compiled, single: Outcome, outcome: Outcome, images: int) -> Timing:
+    latency = int(_finished(compiled, single)[0])
+    done = _finished(compiled, outcome)
+    tokens = compiled.program.stages[compiled.lowered.host_in].firings
+    began = outcome.records.starts[compiled.lowered.host_in][::tokens]
+    half = images // 2
+    gaps = np.diff(done[half - 1 if half else 0 :])
+    interval = float(gaps.mean()) if len(gaps) else float(latency)
+    spread = float((gaps.max() - gaps.min()) / interval) if len(gaps) else 0.0
+    return Timing(latency, int(done[-1] - began[-1]), interval, spread, images, outcome.events)
+
+
+def _cells(compiled: Compiled) -> dict[str, float]:
+    """Cells that hold a weight over the cells of the arrays in use, and of the whole board."""
+    core = compiled.board.chip.tile.core
+    array = crossbar(core)
+    held = compiled.weights_held * cells_per_weight(core)
+    each = array.rows * array.columns
+    on_board = compiled.board.tiles * core.count * array.count
+    return {
+        "cells": held / (compiled.arrays_used * each),
+        "cells_of_board": held / (on_board * each),
+        "arrays_of_board": compiled.arrays_used / on_board,
+    }
+
+
+def _time_utilisation(compiled: Compiled, timing: Timing) -> float:
+    """MVM time an inference over the interval, on average over the arrays in use."""
+    busy = whole = 0.0
+    for placement in compiled.placements:
+        part = compiled.mapped[placement.layer].parts[placement.part]
+        windows = compiled.graph[placement.layer].windows / compiled.copies[placement.layer]
+        arrays = part.count * part.slots.shape.arrays * placement.copies
+        busy += arrays * windows * _mvm_interval(compiled)
+        whole += arrays * timing.interval_ps
+    return busy / whole
+
+
+def _mvm_interval(compiled: Compiled) -> int:
+    return chip_rollup(compiled.board.chip).mvm_interval_ps
+
+
+def _dense_share(compiled: Compiled) -> float:
+    """The share of the arrays in use that hold dense layers."""
+    dense = 0
+    for p in compiled.placements:
+        mapped = compiled.mapped[p.layer]
+        if mapped.layer.op == "dense":
+            dense += p.copies * mapped.parts[p.part].count * mapped.slots.shape.arrays
+    return dense / compiled.arrays_used
+
+
+def _busy_links(compiled: Compiled, outcome: Outcome, timing: Timing, images: int) -> dict[str, dict[str, float]]:
+    """For each kind of link the mean and the largest share of the interval that links of it are busy."""
+    shares: dict[str, list[float]] = defaultdict(list)
+    for link, busy in zip(compiled.program.links, outcome.link_busy, strict=True):
+        shares[link.kind].append(float(busy) / images / timing.interval_ps)
+    return {
+        kind: {"links": len(values), "mean": sum(values) / len(values), "max": max(values)}
+        for kind, values in sorted(shares.items())
+    }
+
+
+def _waiting(program: Program, outcome: Outcome) -> dict[str, Waiting]:
+    """How the stages of each layer spend the makespan, on average over its stages that compute."""
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0, 0.0])
+    makespan = max(1, outcome.makespan)
+    for number, stage in enumerate(program.stages):
+        if stage.component in ("mvm", "body"):
+            entry = sums[stage.layer]
+            entry[0] += 1
+            entry[1] += float(outcome.stage_own_time[number]) / makespan
+            entry[2] += float(outcome.stage_starved[number]) / makespan
+            entry[3] += float(outcome.stage_blocked[number]) / makespan
+    return {layer: Waiting(b / n, s / n, k / n) for layer, (n, b, s, k) in sums.items()}
+
+
+def _bottleneck(compiled: Compiled, program: Program, outcome: Outcome, timing: Timing, images: int) -> Bottleneck:
+    """The busiest server in steady state, and whether it explains the interval."""
+    window = images * timing.interval_ps
+    stage = int(np.argmax(outcome.stage_own_time))
+    stage_share = float(outcome.stage_own_time[stage]) / window
+    link = int(np.argmax(outcome.link_busy)) if len(outcome.link_busy) else -1
+    link_share = float(outcome.link_busy[link]) / window if link >= 0 else 0.0
+    if stage_share >= link_share:
+        busiest = program.stages[stage]
+        layer, server, share, kind = busiest.layer, busiest.name, stage_share, f"{busiest.component} stage"
+    else:
+        layer, server, share = _layer_of_link(compiled, link), program.links[link].name, link_share
+        kind = f"{program.links[link].kind} link"
+    if share >= BINDS:
+        return Bottleneck(layer, server, share, f"{kind} {server} is busy {share:.0%} of the interval")
+    why = (
+        f"no server is busy all the time (the busiest, {kind} {server}, {share:.0%}): "
+        "latency, contention and finite buffers together set the interval"
+    )
+    return Bottleneck(layer, server, share, why)
+
+
+def _layer_of_link(compiled: Compiled, link: int) -> str:
+    """The layer that keeps a link busiest."""
+    program = compiled.program
+    busy: dict[str, float] = defaultdict(float)
+    for flow in program.flows:
+        tokens = flow.emit.total(program.stages[flow.source].firings)
+        for hop in flow.route:
+            if hop.link == link:
+                busy[program.stages[flow.source].layer] += tokens * hop.serialisation
+    return max(busy, key=lambda layer: busy[layer])
