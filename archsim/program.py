@@ -12,9 +12,10 @@ The rules of firing, of links and of waiting stand in ``docs/timing.md``.  The r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -194,23 +195,85 @@ class Program:
     links: tuple[Link, ...] = ()
 
     def __post_init__(self) -> None:
-        for stage in self.stages:
-            _check_stage(stage)
-        for link in self.links:
-            if link.hop < 1:
-                raise ProgramError(f"link {link.name!r}: hop is {link.hop} ps, must be at least 1 ps")
-        for flow in self.flows:
-            _check_flow(flow, self)
+        if not _sound(self.arrays):
+            for stage in self.stages:
+                _check_stage(stage)
+            for link in self.links:
+                if link.hop < 1:
+                    raise ProgramError(f"link {link.name!r}: hop is {link.hop} ps, must be at least 1 ps")
+            for flow in self.flows:
+                _check_flow(flow, self)
 
     @cached_property
     def end_offsets(self) -> Ints:
         """The global number of each flow's first end; one entry more than there are flows."""
-        return _pointers(len(flow.ends) for flow in self.flows)
+        return _pointers([len(flow.ends) for flow in self.flows])
 
     @cached_property
     def arrays(self) -> ProgramArrays:
         """The same Program as flat arrays."""
         return _flatten(self)
+
+    def with_capacities(self, capacities: Ints) -> Program:
+        """The same Program with other capacities, given for each end by global number."""
+        given = iter(capacities.tolist())
+        flows = tuple(
+            Flow(f.name, f.source, f.emit, _with(f.ends, given), f.route, f.initial, f.bits) for f in self.flows
+        )
+        return self._derived(self.stages, flows, self.arrays._replace(end_capacity=capacities.astype(np.int64)))
+
+    def repeated(self, times: int) -> Program:
+        """The same Program with ``times`` as many firings of each stage."""
+        stages = tuple(
+            Stage(s.name, s.firings * times, s.interval, s.latency, s.layer, s.place, s.component) for s in self.stages
+        )
+        arrays = self.arrays._replace(stage_firings=self.arrays.stage_firings * times)
+        return self._derived(stages, self.flows, arrays)
+
+    def _derived(self, stages: tuple[Stage, ...], flows: tuple[Flow, ...], arrays: ProgramArrays) -> Program:
+        """A Program like this one; flattening it would give ``arrays``, so that is not done again."""
+        program = object.__new__(Program)
+        program.__dict__.update(stages=stages, flows=flows, links=self.links, arrays=arrays)
+        program.__post_init__()
+        return program
+
+
+def _with(ends: tuple[End, ...], capacities: Iterator[int]) -> tuple[End, ...]:
+    return tuple([End(e.stage, e.need, e.free, next(capacities), e.node) for e in ends])
+
+
+def _sound(a: ProgramArrays) -> bool:
+    """Whether nothing is wrong with a Program; what it is, if not, is found stage by stage and flow by flow."""
+    stages, flows, links = len(a.stage_firings), len(a.flow_source), len(a.link_hop)
+    if not len(a.q_start):
+        return flows == 0 and bool((a.link_hop >= 1).all())
+    least = np.minimum.reduceat(a.pool, a.q_start) + a.q_offset
+    first, last = a.pool[a.q_start], a.pool[a.q_start + a.q_period - 1]
+    falls = first + a.q_offset < 0  # nothing is freed at first
+    inside = np.flatnonzero(np.diff(a.pool) < 0)
+    owner = np.searchsorted(a.q_start, inside, side="right") - 1
+    falls[owner[inside + 1 < a.q_start[owner] + a.q_period[owner]]] = True
+    wraps = first + a.q_increment - last < 0
+    hops = np.arange(len(a.hop_flow)) - a.flow_hop_ptr[:-1][a.hop_flow]
+    timed = np.concatenate((a.stage_interval, a.stage_latency))
+    index = (
+        (a.flow_source >= 0, a.flow_source < stages),
+        (a.end_stage >= 0, a.end_stage < stages),
+        (a.hop_link >= 0, a.hop_link < links),
+        (a.end_node >= NO_NODE, a.end_node < a.flow_hop_ptr[1:][a.end_flow]),
+        (a.hop_parent >= NO_NODE, a.hop_parent < hops + a.flow_hop_ptr[:-1][a.hop_flow]),
+        (np.diff(a.flow_end_ptr) > 0, a.flow_initial >= 0),
+        (a.stage_firings >= 0,),
+        (a.q_increment[timed] == 0, least[timed] >= 1),
+        (a.q_increment[a.flow_emit] == 0, least[a.flow_emit] >= 0),
+        (a.link_hop >= 1,),
+        (a.hop_serialisation >= 1,),
+    )
+    if not all(bool(test.all()) for group in index for test in group):
+        return False
+    repeats = a.stage_firings[a.end_stage] > a.q_period[a.end_free]
+    visits = np.sort(a.hop_flow * (links + 1) + a.hop_link)
+    return bool((np.diff(visits) > 0).all() and not (falls[a.end_free] | (wraps[a.end_free] & repeats)).any())
 
 
 def _check_stage(stage: Stage) -> None:
@@ -257,8 +320,10 @@ def _check_flow(flow: Flow, program: Program) -> None:
             raise ProgramError(f"{where}: the tokens freed by stage {stage.name!r} must never fall in number")
 
 
-def _pointers(counts: Iterable[int]) -> Ints:
-    return np.concatenate(([0], np.cumsum(np.fromiter(counts, np.int64)))).astype(np.int64)
+def _pointers(counts: list[int] | Ints) -> Ints:
+    pointers = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=pointers[1:])
+    return pointers
 
 
 def _grouped(owners: Ints, groups: int) -> tuple[Ints, Ints]:
@@ -266,44 +331,58 @@ def _grouped(owners: Ints, groups: int) -> tuple[Ints, Ints]:
     members = np.flatnonzero(owners >= 0)
     order = members[np.argsort(owners[members], kind="stable")]
     counts = np.bincount(owners[members], minlength=groups)
-    return _pointers(int(c) for c in counts), order.astype(np.int64)
+    return _pointers(counts), order.astype(np.int64)
+
+
+class _Pool:
+    """Numbers equal sequences alike, in the order of their first use; one object is looked up but once."""
+
+    def __init__(self) -> None:
+        self.sequences: list[Sequence] = []
+        self._by_identity: dict[int, int] = {}
+        self._by_value: dict[Sequence, int] = {}
+
+    def numbers(self, sequences: list[Sequence]) -> Ints:
+        known = self._by_identity
+        for sequence in sequences:
+            if id(sequence) not in known:
+                number = known[id(sequence)] = self._by_value.setdefault(sequence, len(self.sequences))
+                if number == len(self.sequences):
+                    self.sequences.append(sequence)
+        return _ints([known[id(sequence)] for sequence in sequences])
+
+
+def _ints(values: list[int]) -> Ints:
+    return np.array(values, np.int64)
 
 
 def _flatten(program: Program) -> ProgramArrays:
-    numbers: dict[Sequence, int] = {}
-
-    def number(sequence: Sequence) -> int:
-        return numbers.setdefault(sequence, len(numbers))
-
-    def ints(values: Iterable[int]) -> Ints:
-        return np.fromiter(values, np.int64)
-
-    ends = [(f, end) for f, flow in enumerate(program.flows) for end in flow.ends]
-    hops = [(f, hop) for f, flow in enumerate(program.flows) for hop in flow.route]
-    hop_ptr = _pointers(len(flow.route) for flow in program.flows)
-    interval = ints(number(s.interval) for s in program.stages)
-    latency = ints(number(s.latency) for s in program.stages)
-    emit = ints(number(flow.emit) for flow in program.flows)
-    need = ints(number(end.need) for _, end in ends)
-    free = ints(number(end.free) for _, end in ends)
-    source = ints(flow.source for flow in program.flows)
-    end_stage = ints(end.stage for _, end in ends)
-    end_node = ints(hop_ptr[f] + end.node if end.node != NO_NODE else NO_NODE for f, end in ends)
-    parent = ints(hop_ptr[f] + hop.parent if hop.parent != NO_NODE else NO_NODE for f, hop in hops)
-    in_ptr, stage_in = _grouped(end_stage, len(program.stages))
-    out_ptr, stage_out = _grouped(source, len(program.stages))
-    child_ptr, child = _grouped(parent, len(hops))
+    pool, flows, stages = _Pool(), program.flows, program.stages
+    ends = [end for flow in flows for end in flow.ends]
+    hops = [hop for flow in flows for hop in flow.route]
+    hop_ptr = _pointers([len(flow.route) for flow in flows])
+    end_flow = np.repeat(np.arange(len(flows), dtype=np.int64), np.diff(program.end_offsets))
+    hop_flow = np.repeat(np.arange(len(flows), dtype=np.int64), np.diff(hop_ptr))
+    interval, latency = pool.numbers([s.interval for s in stages]), pool.numbers([s.latency for s in stages])
+    emit = pool.numbers([flow.emit for flow in flows])
+    need, free = pool.numbers([end.need for end in ends]), pool.numbers([end.free for end in ends])
+    source = _ints([flow.source for flow in flows])
+    end_stage = _ints([end.stage for end in ends])
+    node, parent = _ints([end.node for end in ends]), _ints([hop.parent for hop in hops])
+    end_node = np.where(node == NO_NODE, NO_NODE, node + hop_ptr[end_flow])
+    hop_parent = np.where(parent == NO_NODE, NO_NODE, parent + hop_ptr[hop_flow])
+    in_ptr, stage_in = _grouped(end_stage, len(stages))
+    out_ptr, stage_out = _grouped(source, len(stages))
+    child_ptr, child = _grouped(hop_parent, len(hops))
     hop_end_ptr, hop_end = _grouped(end_node, len(hops))
-    sequences = list(numbers)
-    starts = _pointers(len(q.table) for q in sequences)
-    pool = np.concatenate([np.asarray(q.table, np.int64) for q in sequences]) if sequences else ints([])
+    tables = pool.sequences
     return ProgramArrays(
-        pool=pool,
-        q_start=starts[:-1],
-        q_period=ints(len(q.table) for q in sequences),
-        q_increment=ints(q.increment for q in sequences),
-        q_offset=ints(q.offset for q in sequences),
-        stage_firings=ints(s.firings for s in program.stages),
+        pool=np.fromiter(chain.from_iterable(q.table for q in tables), np.int64, sum(len(q.table) for q in tables)),
+        q_start=_pointers([len(q.table) for q in tables])[:-1],
+        q_period=_ints([len(q.table) for q in tables]),
+        q_increment=_ints([q.increment for q in tables]),
+        q_offset=_ints([q.offset for q in tables]),
+        stage_firings=_ints([s.firings for s in stages]),
         stage_interval=interval,
         stage_latency=latency,
         stage_in_ptr=in_ptr,
@@ -312,22 +391,22 @@ def _flatten(program: Program) -> ProgramArrays:
         stage_out=stage_out,
         flow_source=source,
         flow_emit=emit,
-        flow_initial=ints(flow.initial for flow in program.flows),
+        flow_initial=_ints([flow.initial for flow in flows]),
         flow_end_ptr=program.end_offsets,
         flow_hop_ptr=hop_ptr,
-        end_flow=ints(f for f, _ in ends),
+        end_flow=end_flow,
         end_stage=end_stage,
         end_need=need,
         end_free=free,
-        end_capacity=ints(end.capacity for _, end in ends),
+        end_capacity=_ints([end.capacity for end in ends]),
         end_node=end_node,
-        hop_flow=ints(f for f, _ in hops),
-        hop_link=ints(hop.link for _, hop in hops),
-        hop_parent=parent,
-        hop_serialisation=ints(hop.serialisation for _, hop in hops),
+        hop_flow=hop_flow,
+        hop_link=_ints([hop.link for hop in hops]),
+        hop_parent=hop_parent,
+        hop_serialisation=_ints([hop.serialisation for hop in hops]),
         hop_child_ptr=child_ptr,
         hop_child=child,
         hop_end_ptr=hop_end_ptr,
         hop_end=hop_end,
-        link_hop=ints(link.hop for link in program.links),
+        link_hop=_ints([link.hop for link in program.links]),
     )

@@ -8,11 +8,11 @@ the next image while this one is still being read.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim import demand
 from archsim.compile.builder import UNBOUNDED
 from archsim.errors import CompileError
 from archsim.program import Program
@@ -25,21 +25,26 @@ Ints = NDArray[np.int64]
 
 IMAGES_AHEAD = 2
 
+COMPILED_FROM = 10_000
+"""Firings from which the untimed run is compiled: a compiled engine will run the Program next, so that Numba will be
+loaded anyway."""
+
 
 def with_capacities(program: Program, stage_tile: list[int], buffer_bits: int, *, check: bool = True) -> Program:
     """``program`` with all capacities set.
 
     ``stage_tile`` gives the tile of each stage, below 0 for the host, whose room is not limited.  Raises CompileError
-    if the least that a tile must hold is more than ``buffer_bits``, unless ``check`` is off: then ends get what there is.
+    if the least that a tile must hold is more than ``buffer_bits``, unless ``check`` is off: then ends get what
+    there is.
     """
-    least = sufficient_capacities(program)
+    least = _least(program)
     a = program.arrays
     bits = np.array([flow.bits for flow in program.flows], np.int64)[a.end_flow]
     given = a.end_capacity
     tile = np.array(stage_tile, np.int64)[a.end_stage]
     buffered = (given == UNBOUNDED) & (tile >= 0)
     capacity = np.where(given == UNBOUNDED, least, np.maximum(given, least))
-    image = np.array([flow.emit.total(program.stages[flow.source].firings) for flow in program.flows], np.int64)
+    image = np.array([sum(flow.emit.table) for flow in program.flows], np.int64)
     most = np.maximum(IMAGES_AHEAD * image[a.end_flow] + a.flow_initial[a.end_flow], least)
     members: dict[int, list[int]] = defaultdict(list)
     for end in np.flatnonzero(buffered).tolist():
@@ -51,11 +56,20 @@ def with_capacities(program: Program, stage_tile: list[int], buffer_bits: int, *
             raise _too_small(program, place, ends, least * bits, buffer_bits)
         capacity[ends] = _shared(least[ends], most[ends], bits[ends], buffer_bits - held)
     capacity = np.where(~buffered & (given == UNBOUNDED), most, capacity)
-    return _replaced(program, capacity)
+    return program.with_capacities(capacity)
+
+
+def _least(program: Program) -> Ints:
+    """Capacities with which ``program`` cannot deadlock."""
+    a = program.arrays
+    done = demand.run(a, compiled=int(a.stage_firings.sum()) >= COMPILED_FROM)
+    if np.any(done.fired < a.stage_firings):
+        return sufficient_capacities(program)  # which says where it is stuck
+    return done.peak
 
 
 def _shared(least: Ints, most: Ints, bits: Ints, free: int) -> Ints:
-    """``free`` bits dealt to ends in proportion to what each could still use; fewer than ``least`` if free is negative."""
+    """``free`` bits dealt to ends in proportion to what each could still use; fewer than ``least`` if it is below 0."""
     wanted = (most - least) * bits
     if free >= int(wanted.sum()):
         return most
@@ -82,11 +96,3 @@ def _too_small(program: Program, tile: int, ends: Ints, held: Ints, buffer_bits:
 
 def _kib(bits: int) -> str:
     return f"{bits / 8192:.1f} KiB" if bits >= 8192 else format_si(bits / 8, "B")
-
-
-def _replaced(program: Program, capacity: Ints) -> Program:
-    numbers = iter(capacity.tolist())
-    flows = tuple(
-        replace(flow, ends=tuple(replace(end, capacity=next(numbers)) for end in flow.ends)) for flow in program.flows
-    )
-    return Program(program.stages, flows, program.links)

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.compile.reads import Intervals, Reads, Shares
+from archsim.compile.deal import Shares
+from archsim.compile.reads import Intervals, Reads
 from archsim.program import Sequence
 
 __all__ = ["Bundle", "Reading", "Sequences", "Sink", "Source", "bundles"]

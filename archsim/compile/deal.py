@@ -22,7 +22,13 @@ import numpy as np
 
 from archsim.compile.reads import Intervals
 
-__all__ = ["strip"]
+__all__ = ["WHOLE", "Shares", "strip"]
+
+Shares = tuple[Fraction, Fraction]
+"""A part of the width, from one share of it to another, both 0 to 1."""
+
+WHOLE: Shares = (Fraction(0), Fraction(1))
+"""The whole width of an image."""
 
 
 def _step(rows: int) -> int:

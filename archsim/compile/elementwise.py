@@ -10,7 +10,7 @@ from archsim.errors import CompileError
 from archsim.spec.tile import Operator, Tile
 from archsim.workload.graph import Layer
 
-__all__ = ["Operations", "activation_operations", "layer_operations", "require_units"]
+__all__ = ["Operations", "accumulating", "activation_operations", "finishing", "layer_operations", "require_units"]
 
 Operations = dict[Operator, int]
 
@@ -52,6 +52,17 @@ def layer_operations(layer: Layer, values: int) -> Operations:
     if layer.op == "add":
         return _plus({"add": values * (len(layer.inputs) - 1)}, after)
     return after
+
+
+def accumulating(layer: Layer, values: int) -> Operations:
+    """What a global pool does with one more pixel of ``values`` values."""
+    return {"max": values} if layer.pool == "max" else {"add": values}
+
+
+def finishing(layer: Layer, values: int) -> Operations:
+    """What a global pool does once, when all pixels have come: the division, and its activation."""
+    mean: Operations = {} if layer.pool == "max" else {"multiply": values}
+    return _plus(mean, activation_operations(layer.activation, values))
 
 
 def require_units(tile: Tile, layers: list[Layer]) -> None:

@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from archsim.compile.builder import Builder, Sink, Source
-from archsim.compile.elementwise import layer_operations
+from archsim.compile.builder import Builder
+from archsim.compile.connect import Sink, Source
+from archsim.compile.deal import WHOLE, Shares, strip
+from archsim.compile.elementwise import accumulating, finishing, layer_operations
 from archsim.compile.place import Mapped, Placement
-from archsim.compile.deal import strip
 from archsim.compile.reads import Intervals, Reads, Window, full_window, reads_of
 from archsim.compile.slicing import Part
 from archsim.compile.work import CoreWork
@@ -29,11 +30,6 @@ from archsim.spec.tile import Operator
 from archsim.workload.graph import Graph, Layer
 
 __all__ = ["Lowered", "Tensor", "layer_window", "lower"]
-
-Shares = tuple[Fraction, Fraction]
-
-WHOLE: Shares = (Fraction(0), Fraction(1))
-"""The whole width of an image."""
 
 IN_REGISTERS = 2
 """Tokens that registers between two stages of a core hold: one in use, one coming."""
@@ -73,9 +69,7 @@ def layer_window(layer: Layer, rows: int, columns: int) -> Window:
 
 
 class _Lowering:
-    def __init__(
-        self, builder: Builder, graph: Graph, mapped: dict[str, Mapped], placements: list[Placement]
-    ) -> None:
+    def __init__(self, builder: Builder, graph: Graph, mapped: dict[str, Mapped], placements: list[Placement]) -> None:
         self.builder = builder
         self.graph = graph
         self.mapped = mapped
@@ -111,9 +105,10 @@ class _Lowering:
         layer = self.graph.input
         shape = layer.output_shape
         rows, columns = (shape[1], shape[2]) if len(shape) == 3 else (1, layer.steps)
-        pixels = rows * columns
-        stage = self.builder.stage("host in", pixels, 1, 1, layer=layer.name, tile=HOST, kind="host")
-        source = Source(stage, HOST, (0, shape[0]), self._strip(rows, columns, WHOLE), WHOLE, 1, pixels)
+        each = 1 if layer.steps > 1 else columns  # a row of an image at once: the links take them one by one
+        firings = rows * columns // each
+        stage = self.builder.stage("host in", firings, 1, 1, layer=layer.name, tile=HOST, kind="host")
+        source = Source(stage, HOST, (0, shape[0]), self._strip(rows, columns, WHOLE), WHOLE, each, firings)
         self.tensors[layer.name] = Tensor(shape[0], rows, columns, (source,))
         return stage
 
@@ -121,7 +116,9 @@ class _Lowering:
         tensor = self.tensors[name]
         stage = self.builder.stage(f"host out {name}", 1, 1, 1, layer=name, tile=HOST, kind="host")
         reads = self._read(full_window(tensor.rows, tensor.columns), 1, WHOLE, 1)
-        self.builder.connect(f"{name} > host", tensor.sources, [Sink(stage, HOST, (0, tensor.channels), reads)], tensor.columns)
+        self.builder.connect(
+            f"{name} > host", tensor.sources, [Sink(stage, HOST, (0, tensor.channels), reads)], tensor.pixels
+        )
         return stage
 
     def _strip(self, rows: int, columns: int, share: Shares) -> Intervals:
@@ -172,7 +169,7 @@ class _Lowering:
             for stage, tile, part in outs:
                 channels = part.outputs[0] // each, -(-part.outputs[1] // each)
                 sources.append(Source(stage, tile, channels, windows, share, count, firings))
-        self.builder.connect(f"{layer.inputs[0]} > {layer.name}", tensor.sources, sinks, tensor.columns)
+        self.builder.connect(f"{layer.inputs[0]} > {layer.name}", tensor.sources, sinks, tensor.pixels)
         if state_sinks:
             self._waiting_for_state.append((layer, state_sinks))
         return Tensor(shape[0], rows, columns, tuple(sources))
@@ -310,7 +307,9 @@ class _Lowering:
         order = {name: k for k, name in enumerate(self.tensors)}
         main = self.tensors[max(layer.inputs, key=lambda name: order[name])]
         if any(source.tile == HOST for source in main.sources):
-            raise CompileError(f"layer {layer.name} ({layer.op}) reads the input itself; put a layer with weights before it")
+            raise CompileError(
+                f"layer {layer.name} ({layer.op}) reads the input itself; put a layer with weights before it"
+            )
         window = layer_window(layer, main.rows, main.columns)
         shape = layer.output_shape
         rows, columns = (shape[1], shape[2]) if len(shape) == 3 else (1, layer.steps)
@@ -329,7 +328,7 @@ class _Lowering:
                 sinks.append(Sink(body, source.tile, source.channels, reads))
                 sources.append(replace(source, stage=out, pixels=windows, each=each, firings=len(reads.need)))
         for name in layer.inputs:
-            self.builder.connect(f"{name} > {layer.name}", self.tensors[name].sources, sinks, self.tensors[name].columns)
+            self.builder.connect(f"{name} > {layer.name}", self.tensors[name].sources, sinks, self.tensors[name].pixels)
         return Tensor(shape[0], rows, columns, tuple(sources))
 
     def _accumulator(self, layer: Layer, source: Source, main: Tensor) -> tuple[Sink, Source]:
@@ -339,6 +338,7 @@ class _Lowering:
         firings = len(reads.need)
         body, out = self._rider_stages(layer, source, main.pixels, each, firings, one_value=True)
         pixels = self._strip(1, 1, WHOLE)
+        self.builder.count_units(finishing(layer, source.channels[1] - source.channels[0]), 1)
         made = replace(source, stage=out, pixels=pixels, share=WHOLE, each=1, firings=firings, at_end=True)
         return Sink(body, source.tile, source.channels, reads), made
 
@@ -351,8 +351,7 @@ class _Lowering:
         name = f"{layer.name}[{float(source.share[0]):.4g}.c{source.channels[0]}]"
         cycle = self.tile.cycle_ps
         body = builder.stage(f"{name} body", firings, cycle, cycle, layer=layer.name, tile=tile, kind="body")
-        counted = replace(layer, kernel=(1, 2), activation="none") if one_value else layer
-        operations = layer_operations(counted, values)
+        operations = accumulating(layer, values) if one_value else layer_operations(layer, values)
         hops = builder.unit_hops(tile, {operator: each * count for operator, count in operations.items()})
         out = self._out_stage(name, layer.name, tile, firings, values, cycle - builder.delay(hops))
         builder.count_units(operations, windows)

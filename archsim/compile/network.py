@@ -11,9 +11,9 @@ from archsim.compile.builder import Builder
 from archsim.compile.capacity import with_capacities
 from archsim.compile.detail import require_layers, with_components
 from archsim.compile.elementwise import require_units
-from archsim.compile.lower import Lowered, layer_window, lower, rows_per_channel
+from archsim.compile.lower import Lowered, layer_window, lower
 from archsim.compile.place import Demand, Mapped, Placement, Room, place, plan
-from archsim.compile.replicate import Copies, balanced, given
+from archsim.compile.replicate import Copies, balanced, given, most_copies
 from archsim.compile.slicing import SlotShape, slice_layer, slot_shape
 from archsim.errors import CompileError
 from archsim.noc.board import HOST, Board
@@ -53,8 +53,7 @@ class Compiled:
 
     def for_images(self, images: int) -> Program:
         """The Program of ``images`` images, one after the other: only the firings differ."""
-        stages = tuple(replace(stage, firings=stage.firings * images) for stage in self.program.stages)
-        return Program(stages, self.program.flows, self.program.links)
+        return self.program.repeated(images)
 
     @cached_property
     def tiles_used(self) -> int:
@@ -151,6 +150,11 @@ class _Planner:
         self._demand = {layer.name: _demand(graph, layer) for layer in self.layers}
         self._plans: dict[tuple[str, int], Mapped] = {}
 
+    def most_copies(self) -> Copies:
+        """The copies of each layer above which its strips would get too narrow."""
+        tile = self.room.cores * self.room.slots_per_core
+        return {layer.name: most_copies(layer, tile // self._slots[layer.name].count) for layer in self.layers}
+
     def mapped(self, copies: Copies) -> list[Mapped]:
         """Each layer in parts, with so many copies."""
         return [self._plan(layer, -(-layer.windows // copies[layer.name])) for layer in self.layers]
@@ -238,7 +242,8 @@ def _copies(graph: Graph, planner: _Planner, replication: Replication, chip: Chi
     copies = _once(graph) if isinstance(replication, str) else given(planner.layers, replication)
     if planner.place(copies, strict=False) is None:
         raise _does_not_fit(graph, chip, planner.room.chips, copies)
-    return balanced(planner.layers, fits) if replication == "balanced" and fits(copies) else copies
+    most = planner.most_copies()
+    return balanced(planner.layers, most, fits) if replication == "balanced" and fits(copies) else copies
 
 
 def _does_not_fit(graph: Graph, chip: Chip, chips: int, copies: Copies) -> CompileError:

@@ -12,30 +12,48 @@ from collections.abc import Callable, Mapping, Sequence
 from archsim.errors import CompileError, nearest
 from archsim.workload.graph import Layer
 
-__all__ = ["balanced", "copies_at", "given"]
+__all__ = ["STAGES_A_COLUMN", "balanced", "copies_at", "given", "most_copies"]
 
 Copies = dict[str, int]
 
 
-def copies_at(layers: Sequence[Layer], windows_each: int) -> Copies:
-    """The copies of each layer with which none does more than ``windows_each`` windows an image."""
-    return {layer.name: 1 if layer.steps > 1 else -(-layer.windows // windows_each) for layer in layers}
+STAGES_A_COLUMN = 1
+"""Stages of one layer that may share a column of its output.
+
+Each reads from all the stages of its columns in the layer before, so that flows grow with the square of this number.
+"""
 
 
-def balanced(layers: Sequence[Layer], fits: Callable[[Copies], bool]) -> Copies:
+def most_copies(layer: Layer, copies_a_tile: int) -> int:
+    """The copies of ``layer`` above which its strips would get too narrow, ``copies_a_tile`` of them working as one."""
+    columns = layer.output_shape[2] if len(layer.output_shape) == 3 else 1
+    return min(layer.windows, columns * STAGES_A_COLUMN * max(1, copies_a_tile))
+
+
+def copies_at(layers: Sequence[Layer], windows_each: int, most: Mapping[str, int]) -> Copies:
+    """The copies of each layer with which none does more than ``windows_each`` windows an image, at the most ``most``."""
+    return {
+        layer.name: 1 if layer.steps > 1 else min(-(-layer.windows // windows_each), most[layer.name])
+        for layer in layers
+    }
+
+
+def balanced(layers: Sequence[Layer], most: Mapping[str, int], fits: Callable[[Copies], bool]) -> Copies:
     """The copies with the smallest common interval that ``fits`` accepts; with one copy each they must fit.
 
     All layers run on the same cores, so the interval of an MVM is common and T / I is a number of windows.
-    A recurrent network is not replicated: its steps follow each other.
+    A recurrent network is not replicated: its steps follow each other.  Once a layer has its ``most`` copies, more of
+    the others would gain nothing.
     """
     low, high = 0, max(layer.windows for layer in layers)
+    low = max([low, *(-(-layer.windows // most[layer.name]) - 1 for layer in layers if layer.steps == 1)])
     while high - low > 1:
         middle = (low + high) // 2
-        if fits(copies_at(layers, middle)):
+        if fits(copies_at(layers, middle, most)):
             high = middle
         else:
             low = middle
-    return copies_at(layers, high)
+    return copies_at(layers, high, most)
 
 
 def given(layers: Sequence[Layer], factors: Mapping[str, int]) -> Copies:

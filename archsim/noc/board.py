@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 
 from archsim.components.link import ChipLink
 from archsim.components.router import Router as RouterRow
-from archsim.noc.topology import Router, mesh, snake, xy_path
+from archsim.noc.topology import Router, merged, mesh, snake, xy_path
 from archsim.spec.chip import Chip
 from archsim.units import duration_ps
 
@@ -61,6 +60,7 @@ class Board:
             "chip-in": LinkModel(duration_ps(1, 1 / link.latency.value), link.bandwidth.value),
         }
         self.ports = self._spread(link.count)
+        self._nearest: dict[int, int] = {}
 
     def _spread(self, count: int) -> list[Router]:
         """The routers at which a chip's links stand: its corners first, then evenly along the snake."""
@@ -87,7 +87,14 @@ class Board:
         distances = [abs(x - router[0]) + abs(y - router[1]) for x, y in self.ports]
         return distances.index(min(distances))
 
-    @lru_cache(maxsize=65536)  # noqa: B019 - a board lives as long as the compilation that made it
+    def _port_of(self, tile: int) -> int:
+        """The nearest of its chip's links to a tile."""
+        place = tile % self.tiles_per_chip
+        port = self._nearest.get(place)
+        if port is None:
+            port = self._nearest[place] = self._port(self.router_of(tile))
+        return port
+
     def path(self, source: int, target: int, entry: int | None = None) -> tuple[LinkKey, ...]:
         """The links from one tile (or the host) to another, in order; empty inside one tile.
 
@@ -102,11 +109,11 @@ class Board:
         out: list[LinkKey] = []
         if source != HOST:
             chip, start = self.chip_of(source), self.router_of(source)
-            port = self._port(start)
+            port = self._port_of(source)
             out += [("inject", source), *self._channels(chip, start, self.ports[port]), ("chip-out", chip, port)]
         if target != HOST:
             chip, end = self.chip_of(target), self.router_of(target)
-            port = self._port(end) if entry is None else entry
+            port = self._port_of(target) if entry is None else entry
             out += [("chip-in", chip, port), *self._channels(chip, self.ports[port], end), ("eject", target)]
         return tuple(out)
 
@@ -114,25 +121,17 @@ class Board:
         path = xy_path(start, end)
         return tuple(("channel", chip, *a, *b) for a, b in zip(path, path[1:], strict=False))
 
+    def entries(self, targets: list[int]) -> list[int | None]:
+        """The chip-to-chip link by which a multicast enters the chip of each target: into one chip all its tokens
+        take one link, that nearest to the chip's first target."""
+        entries: dict[int, int] = {}
+        return [
+            None if target == HOST else entries.setdefault(self.chip_of(target), self._port_of(target))
+            for target in targets
+        ]
+
     def tree(self, source: int, targets: list[int]) -> tuple[list[tuple[LinkKey, int]], list[int]]:
         """The route tree to several tiles: links with the index of their parent (-1 for a first), and the index of the
-        link at which each target hangs (-1 inside one tile).
-
-        Into one chip all tokens take one chip-to-chip link, that nearest to the chip's first target.
-        """
-        entries: dict[int, int] = {}
-        nodes: list[tuple[LinkKey, int]] = []
-        index: dict[LinkKey, int] = {}
-        at: list[int] = []
-        for target in targets:
-            entry = None
-            if target != HOST:
-                entry = entries.setdefault(self.chip_of(target), self._port(self.router_of(target)))
-            parent = -1
-            for key in self.path(source, target, entry):
-                if key not in index:
-                    index[key] = len(nodes)
-                    nodes.append((key, parent))
-                parent = index[key]
-            at.append(parent)
-        return nodes, at
+        link at which each target hangs (-1 inside one tile)."""
+        entries = self.entries(targets)
+        return merged(self.path(source, target, entry) for target, entry in zip(targets, entries, strict=True))

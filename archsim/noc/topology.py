@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
+
 import networkx as nx
 
 from archsim.spec.chip import Noc
 
-__all__ = ["mesh", "snake", "xy_path"]
+__all__ = ["merged", "mesh", "snake", "xy_path"]
+
+Step = TypeVar("Step", bound=Hashable)
 
 Router = tuple[int, int]
 """Column and row of a router."""
@@ -50,3 +55,24 @@ def xy_path(start: Router, end: Router) -> list[Router]:
         y += 1 if to_y > y else -1
         path.append((x, y))
     return path
+
+
+def merged(paths: Iterable[Iterable[Step]]) -> tuple[list[tuple[Step, int]], list[int]]:
+    """The tree of several paths from one place: each step with the index of its parent (-1 for a first), and the
+    index of the last step of each path (-1 for an empty one).
+
+    Two paths that share a step must agree in all before it.
+    """
+    nodes: list[tuple[Step, int]] = []
+    index: dict[Step, int] = {}
+    at: list[int] = []
+    for path in paths:
+        parent = -1
+        for step in path:
+            known = index.get(step)
+            if known is None:
+                known = index[step] = len(nodes)
+                nodes.append((step, parent))
+            parent = known
+        at.append(parent)
+    return nodes, at

@@ -80,7 +80,7 @@ def test_the_cycles_of_an_isaac_mvm_are_those_of_the_paper(run: Callable[..., Ou
     starts = outcome.records.starts
     began = starts[number(program, "conv1[0.0] fetch")][0]
 
-    def cycles(row: str) -> list[int]:
+    def cycles(row: str) -> object:
         steps = starts[number(program, f"conv1[0.0] {row}")][:16] - began
         assert np.all(steps % CYCLE == 0)
         return (1 + steps // CYCLE).tolist()
