@@ -7,6 +7,7 @@ from collections.abc import Sequence as Seq
 from fractions import Fraction
 
 from archsim.compile.connect import Bundle, Sequences, Sink, Source, bundles
+from archsim.compile.elementwise import operations_by_row, unit_rate
 from archsim.noc.board import HOST, Board, LinkKey
 from archsim.noc.topology import merged
 from archsim.program import NO_NODE, End, Flow, Hop, Link, Program, Sequence, Stage
@@ -86,17 +87,10 @@ class Builder:
             model = self.board.models[str(key[0])]
             return model.hop, model.bits_per_s
         if key[0] == "unit":
-            return MEMORY_HOP, self.unit_rate(str(key[2]))
+            return MEMORY_HOP, unit_rate(self.tile, str(key[2]))
         memory = self.tile.memory
         row = self.tile.components[memory.buffer if key[0] == "buffer" else memory.bus]
         return MEMORY_HOP, row.count * row.bandwidth.value  # type: ignore[attr-defined, no-any-return]
-
-    def unit_rate(self, row: str) -> Fraction:
-        """Operations a second that a tile's row of functional units can do, those of all its cores together."""
-        core = self.tile.core
-        component = self.tile.components.get(row) or core.components[row]
-        cores = 1 if row in self.tile.components else core.count
-        return cores * component.capacity_per_s()  # type: ignore[attr-defined, no-any-return]
 
     def hop(self, key: LinkKey, amount: int, parent: int = NO_NODE) -> Hop:
         """A hop over the link of ``key`` for tokens of ``amount`` bits (operations, at a functional unit)."""
@@ -111,25 +105,17 @@ class Builder:
 
     # -- element-wise work ----------------------------------------------------------------------
 
-    def _by_row(self, operations: dict[Operator, int]) -> dict[str, int]:
-        """Operations of each row of functional units, for elements of each operator."""
-        rows: dict[str, int] = {}
-        for operator, elements in operations.items():
-            if elements:
-                unit = self.tile.units[operator]
-                rows[unit.row] = rows.get(unit.row, 0) + elements * unit.operations
-        return rows
-
     def unit_hops(self, tile: int, operations: dict[Operator, int]) -> list[Hop]:
-        """Hops over the functional units that ``operations`` (elements of each operator, for one token) need in ``tile``."""
+        """Hops over the functional units that ``operations`` (elements of each operator, for one token)
+        need in ``tile``."""
         hops: list[Hop] = []
-        for row, amount in self._by_row(operations).items():
+        for row, amount in operations_by_row(self.tile, operations).items():
             hops.append(self.hop(("unit", tile, row), amount, len(hops) - 1 if hops else NO_NODE))
         return hops
 
     def count_units(self, operations: dict[Operator, int], times: int) -> None:
         """Count ``operations`` of the functional units, ``times`` an image."""
-        for row, amount in self._by_row(operations).items():
+        for row, amount in operations_by_row(self.tile, operations).items():
             level = "tile" if row in self.tile.components else "core"
             component = self.tile.components.get(row) or self.tile.core.components[row]
             self.work.add(f"{level}.{row}", component.unit_action, amount * times)

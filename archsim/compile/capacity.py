@@ -1,8 +1,8 @@
 """Buffer capacities: enough that no network can deadlock, as much more as the tiles' buffers hold.
 
 The untimed, demand-driven run of the Program gives for each end a capacity that cannot deadlock.  What then is left of
-a tile's buffer goes to its ends in proportion to what they could use, at the most the tokens of two images: room for
-the next image while this one is still being read.
+a tile's buffer goes first to tokens on their way, so that no stage waits for a credit; then to ends in proportion to
+what they could use, at the most the tokens of two images: room for the next image while this one is still being read.
 """
 
 from __future__ import annotations
@@ -15,27 +15,35 @@ from numpy.typing import NDArray
 from archsim import demand
 from archsim.compile.builder import UNBOUNDED
 from archsim.errors import CompileError
-from archsim.program import Program
+from archsim.program import Flow, Program
 from archsim.units import format_si
 from archsim.untimed import sufficient_capacities
 
-__all__ = ["with_capacities"]
+__all__ = ["BufferTooSmallError", "with_capacities"]
 
 Ints = NDArray[np.int64]
 
 IMAGES_AHEAD = 2
+
+FIRINGS_AHEAD = 3
+"""Firings of the source for which an end has room beyond the least, as far as the buffer allows: tokens on their way
+through the network and the adders."""
 
 COMPILED_FROM = 10_000
 """Firings from which the untimed run is compiled: a compiled engine will run the Program next, so that Numba will be
 loaded anyway."""
 
 
+class BufferTooSmallError(CompileError):
+    """A tile's buffer is too small with this placement; another may do."""
+
+
 def with_capacities(program: Program, stage_tile: list[int], buffer_bits: int, *, check: bool = True) -> Program:
     """``program`` with all capacities set.
 
-    ``stage_tile`` gives the tile of each stage, below 0 for the host, whose room is not limited.  Raises CompileError
-    if the least that a tile must hold is more than ``buffer_bits``, unless ``check`` is off: then ends get what
-    there is.
+    ``stage_tile`` gives the tile of each stage, below 0 for the host, whose room is not limited.  Raises
+    BufferTooSmallError if the least that a tile must hold is more than ``buffer_bits``, unless ``check`` is off: then
+    ends get what there is.
     """
     least = _least(program)
     a = program.arrays
@@ -44,8 +52,10 @@ def with_capacities(program: Program, stage_tile: list[int], buffer_bits: int, *
     tile = np.array(stage_tile, np.int64)[a.end_stage]
     buffered = (given == UNBOUNDED) & (tile >= 0)
     capacity = np.where(given == UNBOUNDED, least, np.maximum(given, least))
-    image = np.array([sum(flow.emit.table) for flow in program.flows], np.int64)
+    image = np.array([_tokens(flow, program) for flow in program.flows], np.int64)
     most = np.maximum(IMAGES_AHEAD * image[a.end_flow] + a.flow_initial[a.end_flow], least)
+    burst = np.array([max(flow.emit.table) for flow in program.flows], np.int64)
+    flowing = np.minimum(least + FIRINGS_AHEAD * burst[a.end_flow], most)
     members: dict[int, list[int]] = defaultdict(list)
     for end in np.flatnonzero(buffered).tolist():
         members[int(tile[end])].append(end)
@@ -54,9 +64,14 @@ def with_capacities(program: Program, stage_tile: list[int], buffer_bits: int, *
         held = int((least[ends] * bits[ends]).sum())
         if held > buffer_bits and check:
             raise _too_small(program, place, ends, least * bits, buffer_bits)
-        capacity[ends] = _shared(least[ends], most[ends], bits[ends], buffer_bits - held)
+        capacity[ends] = _shared(least[ends], flowing[ends], most[ends], bits[ends], buffer_bits - held)
     capacity = np.where(~buffered & (given == UNBOUNDED), most, capacity)
     return program.with_capacities(capacity)
+
+
+def _tokens(flow: Flow, program: Program) -> int:
+    """Tokens of one image: the table of ``emit`` is repeated over the firings of its source."""
+    return sum(flow.emit.table) * program.stages[flow.source].firings // len(flow.emit.table)
 
 
 def _least(program: Program) -> Ints:
@@ -68,27 +83,31 @@ def _least(program: Program) -> Ints:
     return done.peak
 
 
-def _shared(least: Ints, most: Ints, bits: Ints, free: int) -> Ints:
-    """``free`` bits dealt to ends in proportion to what each could still use; fewer than ``least`` if it is below 0."""
-    wanted = (most - least) * bits
-    if free >= int(wanted.sum()):
-        return most
+def _shared(least: Ints, flowing: Ints, most: Ints, bits: Ints, free: int) -> Ints:
+    """``free`` bits dealt to ends: first for what lets tokens flow, then for the most; where it does not do, in
+    proportion to what each end could still use.  Fewer than ``least`` if ``free`` is below 0."""
     if free < 0:
         held = int((least * bits).sum())
         return np.maximum(1, least * (held + free) // held)
-    # in floats: which end gets a token more is no matter of time, and the sum is checked below
-    share = np.floor(wanted * (free / max(1, int(wanted.sum())))).astype(np.int64) // np.maximum(bits, 1)
-    return least + share
+    capacity = least
+    for aim in (flowing, most):
+        wanted = (aim - capacity) * bits
+        total = int(wanted.sum())
+        if total > free:
+            # in floats: which end gets a token more is no matter of time
+            return capacity + np.floor(wanted * (free / total)).astype(np.int64) // np.maximum(bits, 1)
+        capacity, free = aim, free - total
+    return capacity
 
 
-def _too_small(program: Program, tile: int, ends: Ints, held: Ints, buffer_bits: int) -> CompileError:
+def _too_small(program: Program, tile: int, ends: Ints, held: Ints, buffer_bits: int) -> BufferTooSmallError:
     by_layer: dict[str, int] = defaultdict(int)
     a = program.arrays
     for end in ends.tolist():
         by_layer[program.stages[int(a.end_stage[end])].layer] += int(held[end])
     demand = sum(by_layer.values())
     parts = ", ".join(f"{layer} {_kib(amount)}" for layer, amount in sorted(by_layer.items(), key=lambda i: -i[1]))
-    return CompileError(
+    return BufferTooSmallError(
         f"tile {tile}: its buffer must hold {_kib(demand)} ({parts}), it has {_kib(buffer_bits)}, "
         f"{_kib(demand - buffer_bits)} too little. More chips, fewer copies or a larger buffer would help."
     )

@@ -22,7 +22,17 @@ from archsim.compile.deal import Shares
 from archsim.compile.reads import Intervals, Reads
 from archsim.program import Sequence
 
-__all__ = ["Bundle", "Reading", "Sequences", "Sink", "Source", "bundles"]
+__all__ = ["MOST_BUNDLES", "Bundle", "Reading", "Sequences", "Sink", "Source", "bundles"]
+
+MOST_BUNDLES = 6
+"""The bundles that one source always keeps apart."""
+
+FEW_PIXELS = 4
+"""The pixels a bundle, on average, below which more bundles than that are made one.
+
+Where strips are narrower than a column, nearly every pixel has readers of its own; then all go to all of these in one
+multicast, and a reader drops what it does not need.  Flows so stay few.
+"""
 
 Ints = NDArray[np.int64]
 Channels = tuple[int, int]
@@ -140,14 +150,38 @@ def _between(
     owner = np.full(len(signs), -1, np.int64)
     for number, source in enumerate(senders):
         owner[source.pixels.numbers] = number
-    bundle = _numbered(owner, signs)
+    bundle, mixed = _merged(_numbered(owner, signs), owner)
     made: list[Bundle] = []
     for source in senders:
         for emit in _emitted(source, bundle[source.pixels.numbers], len(made), sequences):
             made.append(Bundle(source, channels, initial, emit))
     for members in alike:
-        _read(members, bundle[members[0].reads.pixels.numbers], made, initial, sequences)
+        _read(members, bundle, mixed, made, initial, sequences)
     yield from made
+
+
+def _merged(bundle: Ints, owner: Ints) -> tuple[Ints, dict[int, Ints]]:
+    """Bundles numbered anew, with all bundles of a source made one where it has more than MOST_BUNDLES of fewer than
+    FEW_PIXELS each; and the pixels of those, which some of their readers drop."""
+    used = np.flatnonzero(bundle >= 0)
+    if not len(used):
+        return bundle, {}
+    owner_of = np.zeros(int(bundle.max()) + 1, np.int64)
+    owner_of[bundle[used]] = owner[used]
+    kept = np.bincount(owner_of)
+    sent = np.bincount(owner[used], minlength=len(kept))
+    many = ((kept > MOST_BUNDLES) & (sent < FEW_PIXELS * kept))[owner_of]
+    if not many.any():
+        return bundle, {}
+    starts = np.ones(len(owner_of), bool)
+    starts[1:] = ~many[1:] | (np.diff(owner_of) != 0)
+    number = np.cumsum(starts) - 1
+    anew = np.where(bundle >= 0, number[bundle], -1)
+    is_mixed = np.zeros(int(number[-1]) + 1, bool)
+    is_mixed[number[many]] = True
+    order = used[np.argsort(anew[used], kind="stable")]
+    edges = np.searchsorted(anew[order], np.arange(len(is_mixed) + 1))
+    return anew, {int(k): order[edges[k] : edges[k + 1]] for k in np.flatnonzero(is_mixed)}
 
 
 def _numbered(owner: Ints, signs: Ints) -> Ints:
@@ -185,18 +219,23 @@ def _emitted(source: Source, bundle: Ints, first: int, sequences: Sequences) -> 
             yield sequences.of(row)
 
 
-def _read(members: list[Sink], bundle: Ints, made: list[Bundle], initial: int, sequences: Sequences) -> None:
-    """Add the readings of sinks that read alike.
+def _read(
+    members: list[Sink], bundle: Ints, mixed: dict[int, Ints], made: list[Bundle], initial: int, sequences: Sequences
+) -> None:
+    """Add the readings of sinks that read alike.  Of a ``mixed`` bundle a reader gets all pixels.
 
     Initial tokens stand before the first pixel.  A firing that reads nothing waits for none of them: the first step
     of a sequence starts from a state of its own.  After the last firing all is freed.
     """
     reads = members[0].reads
-    sent = bundle >= 0
-    numbers, rows = np.unique(bundle[sent], return_inverse=True)
+    pixels = reads.pixels.numbers
+    pixels = pixels[bundle[pixels] >= 0]
+    if more := [k for k in np.unique(bundle[pixels]).tolist() if k in mixed]:
+        pixels = np.concatenate([pixels[~np.isin(bundle[pixels], more)], *(mixed[k] for k in more)])
+    numbers, rows = np.unique(bundle[pixels], return_inverse=True)
     shape = len(numbers), len(reads.need)
-    need = np.cumsum(_counted(rows, reads.needed_at[sent], shape), axis=1)
-    free = np.cumsum(_counted(rows, reads.freed_at[sent], shape), axis=1) + initial
+    need = np.cumsum(_counted(rows, np.searchsorted(reads.need, pixels, side="right"), shape), axis=1)
+    free = np.cumsum(_counted(rows, np.searchsorted(reads.free, pixels, side="right"), shape), axis=1) + initial
     if initial:
         need[need > 0] += initial
     sizes = np.bincount(rows, minlength=len(numbers))

@@ -6,11 +6,22 @@ a multiplication for an average) a value; an LSTM cell three sigmoids, two hyper
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from archsim.errors import CompileError
 from archsim.spec.tile import Operator, Tile
 from archsim.workload.graph import Layer
 
-__all__ = ["Operations", "accumulating", "activation_operations", "finishing", "layer_operations", "require_units"]
+__all__ = [
+    "Operations",
+    "accumulating",
+    "activation_operations",
+    "finishing",
+    "layer_operations",
+    "operations_by_row",
+    "require_units",
+    "unit_rate",
+]
 
 Operations = dict[Operator, int]
 
@@ -63,6 +74,23 @@ def finishing(layer: Layer, values: int) -> Operations:
     """What a global pool does once, when all pixels have come: the division, and its activation."""
     mean: Operations = {} if layer.pool == "max" else {"multiply": values}
     return _plus(mean, activation_operations(layer.activation, values))
+
+
+def operations_by_row(tile: Tile, operations: Operations) -> dict[str, int]:
+    """Operations of each row of functional units, for elements of each operator."""
+    rows: dict[str, int] = {}
+    for operator, elements in operations.items():
+        if elements:
+            unit = tile.units[operator]
+            rows[unit.row] = rows.get(unit.row, 0) + elements * unit.operations
+    return rows
+
+
+def unit_rate(tile: Tile, row: str) -> Fraction:
+    """Operations a second that a tile's row of functional units can do, those of all its cores together."""
+    component = tile.components.get(row) or tile.core.components[row]
+    cores = 1 if row in tile.components else tile.core.count
+    return cores * component.capacity_per_s()  # type: ignore[attr-defined, no-any-return]
 
 
 def require_units(tile: Tile, layers: list[Layer]) -> None:

@@ -105,10 +105,9 @@ class _Lowering:
         layer = self.graph.input
         shape = layer.output_shape
         rows, columns = (shape[1], shape[2]) if len(shape) == 3 else (1, layer.steps)
-        each = 1 if layer.steps > 1 else columns  # a row of an image at once: the links take them one by one
-        firings = rows * columns // each
-        stage = self.builder.stage("host in", firings, 1, 1, layer=layer.name, tile=HOST, kind="host")
-        source = Source(stage, HOST, (0, shape[0]), self._strip(rows, columns, WHOLE), WHOLE, each, firings)
+        pixels = rows * columns  # one a firing: a whole row at once would have to find room for all of it
+        stage = self.builder.stage("host in", pixels, 1, 1, layer=layer.name, tile=HOST, kind="host")
+        source = Source(stage, HOST, (0, shape[0]), self._strip(rows, columns, WHOLE), WHOLE, 1, pixels)
         self.tensors[layer.name] = Tensor(shape[0], rows, columns, (source,))
         return stage
 
@@ -250,7 +249,7 @@ class _Lowering:
         columns = part.outputs[1] - part.outputs[0]
         bits = group.count * columns * builder.value_bits
         name = f"{group.layer.name}[{group.first}.c{part.column}]" + ("" if parent is None else f" sum {part.row}")
-        operations: dict[Operator, int] = {"add": self.core_work.additions(part) + len(tree.children) * columns}
+        operations: dict[Operator, int] = {"add": part.additions + len(tree.children) * columns}
         stage = mvms[placement]
         start: list[Hop] = []
         if parent is None:

@@ -1,9 +1,11 @@
 """Place: the copies of all layers onto the tiles of a board.
 
-Copies of spatial layers are dealt over the chips by the region of the image that they work on, so that the producer
-and the consumer of a region stand on the same chip; what has a single window fills the room that is left.  Within a
-chip the largest parts are placed first, each into the first tile that has the cores and the buffer for it
-(first-fit decreasing); tiles follow the network in snake order, so that neighbours stay near each other.
+A board is cut into **areas**, runs of tiles that are neighbours on one chip.  Copies of spatial layers are dealt over
+the areas by the region of the image that they work on, so that the producer and the consumer of a region stand near
+each other and the channels of the whole network share the traffic; what has a single window fills the room that is
+left.  Layers are placed in the order of the network, each part into the first tile of its area that has the cores for
+it, the buffer, and time on its functional units (first fit); if that does not hold everything, the layers with the
+largest parts go first (first-fit decreasing), in the end also those with a single window.  What finds no room in its area goes to the nearest that has some.
 
 A core holds one layer.  Several copies of a small layer that follow each other share a tile and work together.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from archsim.compile.slicing import Part, Slots, parts_of
+from archsim.compile.slicing import SLACK, Part, Slots, parts_of
 from archsim.workload.graph import Layer
 
 __all__ = ["SHARE_FOR_ONE", "SHARE_FOR_SUMS", "Demand", "Mapped", "Placement", "Room", "place", "plan"]
@@ -32,13 +34,19 @@ class Mapped:
 @dataclass(frozen=True, slots=True)
 class Demand:
     """Pixels that a part buffers: ``fixed`` + ``each`` × windows of its strip; of its input channels (but at most
-    ``in_most``), and of its output channels for whatever rides on it."""
+    ``in_most``), and of its output channels for whatever rides on it.
+
+    ``add_load`` is the time of one addition, ``out_load`` that of all element-wise work on one output value at the end
+    of a sum, per window and on the busiest unit, both as shares of the time between two windows of a copy.
+    """
 
     in_fixed: float
     in_each: float
     in_most: float
     out_fixed: float
     out_each: float
+    add_load: float = 0.0
+    out_load: float = 0.0
 
     def bits(self, part: Part, spatial: int, windows: int, value_bits: int) -> int:
         """Bits that ``part`` needs when its stage works on ``windows`` windows; ``spatial`` matrix rows a channel."""
@@ -47,6 +55,12 @@ class Demand:
         outputs = part.outputs[1] - part.outputs[0]
         riding = self.out_fixed + self.out_each * windows + part.rows_beside
         return int((channels * pixels + outputs * riding) * value_bits)
+
+    def load(self, part: Part) -> float:
+        """The share of time for which one copy of ``part`` keeps functional units of its tile busy."""
+        outputs = part.outputs[1] - part.outputs[0]
+        additions = part.additions + part.rows_beside * outputs
+        return self.add_load * additions + (self.out_load * outputs if part.is_root else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a board offers: chips × tiles × cores, slots a core, buffer bits a tile for estimates."""
+    """What a board offers: chips × tiles × cores, slots a core, buffer bits a tile for estimates, areas a chip."""
 
     chips: int
     tiles: int
@@ -70,6 +84,13 @@ class Room:
     slots_per_core: int
     buffer_bits: int
     value_bits: int
+    areas: int = 1
+
+    def area(self, number: int) -> tuple[int, int]:
+        """The tiles of an area, a half-open range; areas are counted through all chips."""
+        chip, part = divmod(number, self.areas)
+        start = chip * self.tiles
+        return start + self.tiles * part // self.areas, start + self.tiles * (part + 1) // self.areas
 
 
 SHARE_FOR_ONE = 0.7
@@ -79,9 +100,21 @@ SHARE_FOR_ONE = 0.7
 SHARE_FOR_SUMS = 0.2
 """The share of a tile's buffer that partial sums from other tiles may take."""
 
+UNIT_LOAD = 0.9
+"""The share of time for which the functional units of a tile may be busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What a part of one or more copies takes of a tile."""
+
+    cores: int
+    bits: int
+    load: float
+
 
 class _Tiles:
-    """Free cores and buffer bits of every tile; finds the first tile of a chip that has both."""
+    """Free cores, buffer bits and unit time of every tile; finds a tile that has enough of each."""
 
     def __init__(self, room: Room, strict: bool) -> None:
         count = room.chips * room.tiles
@@ -89,40 +122,58 @@ class _Tiles:
         self.room = room
         self.cores = [room.cores] * count
         self.bits = [room.buffer_bits] * count
+        self.load = [UNIT_LOAD] * count
         self._from: dict[tuple[int, int], int] = {}
 
-    def first(self, chip: int, cores: int, bits: int) -> int | None:
-        """The first tile of ``chip`` with ``cores`` free cores and ``bits`` of buffer; an empty tile takes any bits."""
-        start, end = chip * self.room.tiles, (chip + 1) * self.room.tiles
-        tile = self._from.get((chip, cores), start)
-        while tile < end and self.cores[tile] < cores:
+    def takes(self, tile: int, piece: _Piece) -> bool:
+        """Whether ``tile`` has room for ``piece``; an empty tile takes any bits and load."""
+        free = self.cores[tile]
+        enough = self.bits[tile] >= piece.bits and self.load[tile] >= piece.load
+        return free >= piece.cores and (enough or free == self.room.cores)
+
+    def first(self, area: int, piece: _Piece) -> int | None:
+        """The first tile of ``area`` that takes ``piece``."""
+        start, end = self.room.area(area)
+        tile = self._from.get((area, piece.cores), start)
+        while tile < end and self.cores[tile] < piece.cores:
             tile += 1
-        self._from[chip, cores] = tile  # tiles before it stay too full for so many cores
+        self._from[area, piece.cores] = tile  # tiles before it stay too full for so many cores
         while tile < end:
-            free = self.cores[tile]
-            if free >= cores and (self.bits[tile] >= bits or free == self.room.cores):
+            if self.takes(tile, piece):
                 return tile
             tile += 1
         return None
 
-    def roomiest(self, cores: int) -> int | None:
-        """The tile with ``cores`` free cores that has the most buffer left."""
+    def nearest(self, area: int, piece: _Piece) -> int | None:
+        """The first tile that takes ``piece`` in ``area`` or the nearest area; where none does, unless placement is
+        strict, the one with the most buffer left of those with enough cores."""
+        areas = self.room.chips * self.room.areas
+        for step in range(areas):
+            for other in {area + step: None, area - step: None}:
+                if 0 <= other < areas:
+                    tile = self.first(other, piece)
+                    if tile is not None:
+                        return tile
+        return None if self.strict else self._roomiest(piece.cores)
+
+    def _roomiest(self, cores: int) -> int | None:
         fitting = [tile for tile, free in enumerate(self.cores) if free >= cores]
         return max(fitting, key=lambda tile: (self.bits[tile], -tile)) if fitting else None
 
-    def take(self, tile: int, cores: int, bits: int) -> None:
-        self.cores[tile] -= cores
-        self.bits[tile] -= bits
+    def take(self, tile: int, piece: _Piece) -> None:
+        self.cores[tile] -= piece.cores
+        self.bits[tile] -= piece.bits
+        self.load[tile] -= piece.load
 
 
-def plan(slots: Slots, demand: Demand, spatial: int, room: Room, windows: int) -> Mapped:
+def plan(slots: Slots, demand: Demand, spatial: int, room: Room, windows: int, slack: float = SLACK) -> Mapped:
     """One copy of a layer as parts that fit a tile in cores and, as far as can be estimated, in buffer.
 
     If the whole input does not fit a tile's buffer, the rows are split over more tiles, each with some channels.
     """
     found: list[tuple[int, tuple[Part, ...]]] = []
     for least in range(1, slots.row_blocks + 1):
-        parts = tuple(parts_of(slots, least, SHARE_FOR_SUMS * room.buffer_bits / room.value_bits))
+        parts = tuple(parts_of(slots, least, SHARE_FOR_SUMS * room.buffer_bits / room.value_bits, slack))
         bits = max(demand.bits(part, spatial, windows, room.value_bits) for part in parts)
         found.append((bits, parts))
         if bits <= SHARE_FOR_ONE * room.buffer_bits:
@@ -134,21 +185,43 @@ def plan(slots: Slots, demand: Demand, spatial: int, room: Room, windows: int) -
 def place(
     layers: Sequence[Mapped], copies: Mapping[str, int], room: Room, spatial: Mapping[str, int], *, strict: bool = True
 ) -> list[Placement] | None:
-    """Where every part of every copy stands; None if the board cannot take them all.
+    """Where every part of every copy stands; None if the board cannot take them all.  ``layers`` are in the order of
+    the network.
 
-    ``strict`` holds the estimates of buffers against what tiles have; otherwise a part that finds no such tile goes
-    where most is left.
+    ``strict`` holds the estimates of buffers and unit times against what tiles have; otherwise a part that finds no
+    such tile goes where most is left.
     """
     if sum(_least_cores(mapped, copies[mapped.layer.name], room) for mapped in layers) > (
         room.chips * room.tiles * room.cores
     ):
         return None
+    orders = [
+        sorted(layers, key=lambda m: m.layer.windows == 1),
+        sorted(layers, key=lambda m: (m.layer.windows == 1, -_largest(m))),
+        sorted(layers, key=lambda m: -_largest(m)),
+    ]
+    for order in orders:
+        if (placements := _placed(order, copies, room, spatial, strict)) is not None:
+            return placements
+    return None
+
+
+def _largest(mapped: Mapped) -> int:
+    return max(part.count for part in mapped.parts)
+
+
+def _placed(
+    layers: Sequence[Mapped], copies: Mapping[str, int], room: Room, spatial: Mapping[str, int], strict: bool
+) -> list[Placement] | None:
+    """All parts, layer by layer in the order given."""
     tiles = _Tiles(room, strict)
     placements: list[Placement] = []
-    order = sorted(layers, key=lambda m: (m.layer.windows == 1, -max(p.count for p in m.parts)))
-    for mapped in order:
-        for chip, first, end in _bands(copies[mapped.layer.name], room.chips, mapped.layer.windows):
-            found = _place_run(mapped, first, end, chip, tiles, room, copies, spatial)
+    pace = max(-(-mapped.layer.windows // copies[mapped.layer.name]) for mapped in layers)
+    for mapped in layers:
+        count = copies[mapped.layer.name]
+        run = _Run(mapped, tiles, room, spatial[mapped.layer.name], -(-mapped.layer.windows // count), pace)
+        for area, first, end in _bands(count, room.chips * room.areas, mapped.layer.windows):
+            found = run.several(area, first, end) if len(mapped.parts) == 1 else run.split(area, first, end)
             if found is None:
                 return None
             placements += found
@@ -161,65 +234,69 @@ def _least_cores(mapped: Mapped, copies: int, room: Room) -> int:
     return copies * sum(-(-part.count // room.slots_per_core) for part in mapped.parts)
 
 
-def _bands(copies: int, chips: int, windows: int) -> list[tuple[int, int, int]]:
-    """(chip, first copy, end copy): copy c of r goes to the chip of its region, floor((2c + 1) · chips / 2r)."""
+def _bands(copies: int, areas: int, windows: int) -> list[tuple[int, int, int]]:
+    """(area, first copy, end copy): copy c of r goes to the area of its region, floor((2c + 1) · areas / 2r)."""
     if windows == 1:
         return [(0, 0, copies)]
     runs: list[tuple[int, int, int]] = []
     for copy in range(copies):
-        chip = (2 * copy + 1) * chips // (2 * copies)
-        if runs and runs[-1][0] == chip:
-            runs[-1] = (chip, runs[-1][1], copy + 1)
+        area = (2 * copy + 1) * areas // (2 * copies)
+        if runs and runs[-1][0] == area:
+            runs[-1] = (area, runs[-1][1], copy + 1)
         else:
-            runs.append((chip, copy, copy + 1))
+            runs.append((area, copy, copy + 1))
     return runs
 
 
-def _place_run(
-    mapped: Mapped,
-    first: int,
-    end: int,
-    chip: int,
-    tiles: _Tiles,
-    room: Room,
-    copies: Mapping[str, int],
-    spatial: Mapping[str, int],
-) -> list[Placement] | None:
-    """Copies ``first`` … ``end - 1`` of a layer, on ``chip`` or else on the next chips that have room."""
-    name = mapped.layer.name
-    each = -(-mapped.layer.windows // copies[name])
-    found: list[Placement] = []
-    if len(mapped.parts) > 1:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Places copies of one layer, each of ``windows`` windows; the slowest of all layers has ``pace`` windows."""
+
+    mapped: Mapped
+    tiles: _Tiles
+    room: Room
+    spatial: int
+    windows: int
+    pace: int
+
+    def _piece(self, part: Part, copies: int) -> _Piece:
+        demand = self.mapped.demand
+        bits = demand.bits(part, self.spatial, self.windows * copies, self.room.value_bits)
+        return _Piece(
+            -(-copies * part.count // self.room.slots_per_core),
+            bits,
+            copies * demand.load(part) * self.windows / self.pace,
+        )
+
+    def split(self, area: int, first: int, end: int) -> list[Placement] | None:
+        """Copies ``first`` … ``end - 1`` in several parts each."""
+        found: list[Placement] = []
+        pieces = [self._piece(part, 1) for part in self.mapped.parts]
         for copy in range(first, end):
-            for index, part in enumerate(mapped.parts):
-                cores = -(-part.count // room.slots_per_core)
-                bits = mapped.demand.bits(part, spatial[name], each, room.value_bits)
-                tile = _first_on(tiles, chip, room.chips, cores, bits)
+            for index, piece in enumerate(pieces):
+                tile = self.tiles.nearest(area, piece)
                 if tile is None:
                     return None
-                tiles.take(tile, cores, bits)
-                found.append(Placement(name, index, copy, 1, tile))
+                self.tiles.take(tile, piece)
+                found.append(Placement(self.mapped.layer.name, index, copy, 1, tile))
         return found
-    part = mapped.parts[0]
-    while first < end:
-        one = -(-part.count // room.slots_per_core)
-        bits = mapped.demand.bits(part, spatial[name], each, room.value_bits)
-        tile = _first_on(tiles, chip, room.chips, one, bits)
-        if tile is None:
-            return None
-        count = min(end - first, tiles.cores[tile] * room.slots_per_core // part.count)
-        while count > 1 and mapped.demand.bits(part, spatial[name], each * count, room.value_bits) > tiles.bits[tile]:
-            count -= 1
-        bits = mapped.demand.bits(part, spatial[name], each * count, room.value_bits)
-        tiles.take(tile, -(-count * part.count // room.slots_per_core), bits)
-        found.append(Placement(name, 0, first, count, tile))
-        first += count
-    return found
 
+    def several(self, area: int, first: int, end: int) -> list[Placement] | None:
+        """Copies ``first`` … ``end - 1`` that fit a tile each, as many in one tile as it takes."""
+        found: list[Placement] = []
+        part = self.mapped.parts[0]
+        one = self._piece(part, 1)
+        while first < end:
+            tile = self.tiles.nearest(area, one)
+            if tile is None:
+                return None
+            count = min(end - first, self.tiles.cores[tile] * self.room.slots_per_core // part.count)
+            while count > 1 and not self._within(tile, self._piece(part, count)):
+                count -= 1
+            self.tiles.take(tile, self._piece(part, count))
+            found.append(Placement(self.mapped.layer.name, 0, first, count, tile))
+            first += count
+        return found
 
-def _first_on(tiles: _Tiles, chip: int, chips: int, cores: int, bits: int) -> int | None:
-    for step in range(chips):
-        tile = tiles.first((chip + step) % chips, cores, bits)
-        if tile is not None:
-            return tile
-    return None if tiles.strict else tiles.roomiest(cores)
+    def _within(self, tile: int, piece: _Piece) -> bool:
+        return piece.bits <= self.tiles.bits[tile] and piece.load <= self.tiles.load[tile]

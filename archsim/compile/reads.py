@@ -101,16 +101,6 @@ class Reads:
     need: Ints
     free: Ints
 
-    @cached_property
-    def needed_at(self) -> Ints:
-        """Of each pixel of the set, the first firing that needs it; one past the last where none does."""
-        return np.searchsorted(self.need, self.pixels.numbers, side="right")
-
-    @cached_property
-    def freed_at(self) -> Ints:
-        """Of each pixel of the set, the firing after which it can go."""
-        return np.searchsorted(self.free, self.pixels.numbers, side="right")
-
     def least_pixels(self) -> int:
         """The pixels that must be held at once: the largest need[n] - free[n-1], in pixels of the set."""
         needed, freed = self.pixels.below(self.need), self.pixels.below(self.free)

@@ -17,7 +17,7 @@ __all__ = ["STAGES_A_COLUMN", "balanced", "copies_at", "given", "most_copies"]
 Copies = dict[str, int]
 
 
-STAGES_A_COLUMN = 1
+STAGES_A_COLUMN = 4
 """Stages of one layer that may share a column of its output.
 
 Each reads from all the stages of its columns in the layer before, so that flows grow with the square of this number.

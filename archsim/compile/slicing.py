@@ -13,17 +13,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import inf
 
 from archsim.hardware.mvm import cells_per_weight, crossbar
 from archsim.spec.tile import Core
 from archsim.workload.graph import Layer
 
-__all__ = ["PARTIALS", "Part", "SlotShape", "Slots", "parts_of", "slice_layer", "slot_shape"]
+__all__ = ["PARTIALS", "SLACK", "Part", "SlotShape", "Slots", "parts_of", "slice_layer", "slot_shape"]
 
 
 PARTIALS = 2
 """Partial sums of other tiles that one tile adds to its own: parts are summed along a binary tree."""
+
+
+SLACK = 1.03
+"""The cores that a grid of parts may take for less traffic, where there are enough: those of the tightest grid times
+this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,9 @@ class Part:
     row: int
     column: int
     rows_beside: int = 0
-    """Partial sums that come to the part from others."""
+    """Partial sums that come to the part from others, at the most."""
+    is_root: bool = True
+    """Whether the sum over its column of parts ends in it."""
 
     @cached_property
     def count(self) -> int:
@@ -124,6 +132,15 @@ class Part:
         rows = _clip(self.row_range, self.slots.shape.rows, matrix.rows)
         columns = _clip(self.column_range, self.slots.shape.weights, matrix.columns)
         return _length(self.bundles) * _length(rows) * _length(columns)
+
+    @cached_property
+    def additions(self) -> int:
+        """Additions a window outside the cores: a column whose blocks lie in c cores takes c - 1 a value."""
+        high, per_core = _length(self.row_range), self.slots.shape.per_core
+        split = sum(
+            ((column + 1) * high - 1) // per_core - column * high // per_core for column in range(self.count // high)
+        )
+        return split * self.slots.shape.weights
 
     def _groups(self) -> int:
         matrix, along = self.slots.layer.matrix, self.slots.groups_per_slot
@@ -160,18 +177,18 @@ def _clip(blocks: tuple[int, int], size: int, most: int) -> tuple[int, int]:
 
 def _split(total: int, pieces: int) -> list[tuple[int, int]]:
     """``total`` in ``pieces`` contiguous ranges whose sizes differ by at most one."""
-    edges = [total * k // pieces for k in range(pieces + 1)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(total * k // pieces for k in range(pieces + 1)))
 
 
-def parts_of(slots: Slots, least_rows: int = 1, most_partial: float = inf) -> list[Part]:
+def parts_of(slots: Slots, least_rows: int = 1, most_partial: float = inf, slack: float = SLACK) -> list[Part]:
     """One copy as parts that each fit a tile, in ``least_rows`` or more pieces along the rows.
 
     The partial sums that come together at a part, of at most two others, are at most ``most_partial`` values where a
     grid allows that.
 
-    Of all grids, those that take the fewest cores (within 3 %); of those, the one that moves the fewest values:
-    each input goes to every piece along the columns, each output is added over the pieces along the rows.
+    Of all grids, those that take the fewest cores or at most ``slack`` times as many (of whole tiles, where there is no
+    slack); of those, the one that moves the fewest values: each input goes to every piece along the columns, each
+    output is added over the pieces along the rows.
     """
     shape = slots.shape
     if slots.row_blocks * slots.column_blocks * least_rows <= shape.per_tile and least_rows == 1:
@@ -179,17 +196,26 @@ def parts_of(slots: Slots, least_rows: int = 1, most_partial: float = inf) -> li
         pieces = _split(slots.bundles, -(-slots.bundles // each))
         whole = (0, slots.row_blocks), (0, slots.column_blocks)
         return [Part(slots, piece, *whole, 0, k) for k, piece in enumerate(pieces)]
-    rows, columns = _grid(slots, least_rows, most_partial)
+    rows, columns = _grid(slots, least_rows, most_partial, slack)
     row_pieces, column_pieces = _split(slots.row_blocks, rows), _split(slots.column_blocks, columns)
     return [
-        Part(slots, (bundle, bundle + 1), row_piece, column_piece, r, bundle * columns + c, min(rows - 1, PARTIALS))
+        Part(
+            slots,
+            (bundle, bundle + 1),
+            row_piece,
+            column_piece,
+            r,
+            bundle * columns + c,
+            min(rows - 1, PARTIALS),
+            r == rows // 2,
+        )
         for bundle in range(slots.bundles)
         for c, column_piece in enumerate(column_pieces)
         for r, row_piece in enumerate(row_pieces)
     ]
 
 
-def _grid(slots: Slots, least_rows: int, most_partial: float) -> tuple[int, int]:
+def _grid(slots: Slots, least_rows: int, most_partial: float, slack: float) -> tuple[int, int]:
     shape = slots.shape
     found = []
     for rows in range(min(least_rows, slots.row_blocks), slots.row_blocks + 1):
@@ -198,9 +224,12 @@ def _grid(slots: Slots, least_rows: int, most_partial: float) -> tuple[int, int]
             continue
         columns = -(-slots.column_blocks // (shape.per_tile // high))
         wide = -(-slots.column_blocks // columns)
-        cores = rows * columns * -(-high * wide // shape.per_core)
+        each = -(-high * wide // shape.per_core)
+        size = rows * columns * each
+        if slack <= 1:  # whole tiles, what such parts leave of one counted in
+            size = -(-rows * columns // (shape.per_tile // shape.per_core // each))
         moved = columns * slots.row_blocks * shape.rows + (rows - 1) * slots.column_blocks * shape.weights
-        found.append((cores, moved, rows, columns, min(rows - 1, PARTIALS) * wide * shape.weights))
+        found.append((size, moved, rows, columns, min(rows - 1, PARTIALS) * wide * shape.weights))
     found = [grid for grid in found if grid[4] <= most_partial] or [min(found, key=lambda grid: grid[4])]
     fewest = min(grid[0] for grid in found)
-    return min((moved, cores, r, c) for cores, moved, r, c, _ in found if cores <= 1.03 * fewest)[2:]
+    return min((moved, size, r, c) for size, moved, r, c, _ in found if size <= slack * fewest)[2:]

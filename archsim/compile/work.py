@@ -88,16 +88,6 @@ class CoreWork:
             if row.kind == "register":
                 self.work.add(f"tile.{name}", "byte", float(2 * values * windows * self.value_bytes))
 
-    def additions(self, part: Part) -> int:
-        """Additions a window outside the cores: a column whose blocks lie in c cores takes c - 1 a value."""
-        high = part.row_range[1] - part.row_range[0]
-        columns = part.count // high
-        split = sum(
-            ((column + 1) * high - 1) // self.shape.per_core - column * high // self.shape.per_core
-            for column in range(columns)
-        )
-        return split * self.shape.weights
-
     def _loads(self) -> int:
         assert self.core.issue is not None
         return -(-self.shape.rows // self.core.issue.width)

@@ -70,8 +70,8 @@ def run_design(
     chip = design.chip.model
     count = chips if chips is not None else chips_to_fit(design.graph, chip)
     report(f"compiling onto {count} chip{'s' if count > 1 else ''}")
-    extra = {"component_detail": options.component_detail} if options.component_detail else {}
-    compiled = compile_network(design.graph, chip, count, options.replication, **extra)
+    detail = options.component_detail
+    compiled = compile_network(design.graph, chip, count, options.replication, component_detail=detail)
     compiled_s = perf_counter() - began
     run = simulate_network(
         compiled,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from archsim.components.link import ChipLink
 from archsim.components.router import Router as RouterRow
@@ -102,7 +103,7 @@ class Board:
         """
         if source == target:
             return ()
-        if source != HOST and target != HOST and self.chip_of(source) == self.chip_of(target):
+        if HOST not in (source, target) and self.chip_of(source) == self.chip_of(target):
             chip = self.chip_of(source)
             inner = self._channels(chip, self.router_of(source), self.router_of(target))
             return (("inject", source), *inner, ("eject", target))
@@ -119,7 +120,7 @@ class Board:
 
     def _channels(self, chip: int, start: Router, end: Router) -> tuple[LinkKey, ...]:
         path = xy_path(start, end)
-        return tuple(("channel", chip, *a, *b) for a, b in zip(path, path[1:], strict=False))
+        return tuple(("channel", chip, *a, *b) for a, b in pairwise(path))
 
     def entries(self, targets: list[int]) -> list[int | None]:
         """The chip-to-chip link by which a multicast enters the chip of each target: into one chip all its tokens

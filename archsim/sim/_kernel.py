@@ -160,7 +160,7 @@ def _sort(m: Ints, begin: int, count: int) -> None:
 
 
 @helper
-def _learn(m: Ints, now: int, s: int, latest: int, e: int, time: int) -> None:  # noqa: PLR0917 - a hot path
+def _learn(m: Ints, now: int, s: int, latest: int, e: int, time: int) -> None:
     """A condition at end ``e`` that stage ``s`` waited for comes true at ``time``; ties go to the lowest end.
 
     ``latest`` is T_IN or T_OUT.

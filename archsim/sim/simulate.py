@@ -60,7 +60,7 @@ def simulate_network(
         unit=graph.unit,
         chips=board.chips,
         engine=name,
-        detail="component: " + ", ".join(sorted(detail)) if (detail := getattr(compiled, "detail", ())) else "core",
+        detail="component: " + ", ".join(sorted(compiled.detail)) if compiled.detail else "core",
         timing=timing,
         ledger=make_ledger(compiled, timing.interval_ps * 1e-12, idle_tiles=idle_tiles),
         always_on_w=always_on_w(compiled),
@@ -74,7 +74,7 @@ def simulate_network(
         replication=dict(compiled.copies),
         dense_share=_dense_share(compiled),
         tiles={"used": compiled.tiles_used, "board": board.tiles},
-        waiting=_waiting(program, outcome),
+        waiting=_waiting(program, outcome, {"mvm", "body", board.chip.tile.core.the("crossbar")[0]}),
         bottleneck=_bottleneck(compiled, program, outcome, timing, images),
         version=__version__,
         config_hash=config_hash,
@@ -155,12 +155,12 @@ def _busy_links(compiled: Compiled, outcome: Outcome, timing: Timing, images: in
     }
 
 
-def _waiting(program: Program, outcome: Outcome) -> dict[str, Waiting]:
-    """How the stages of each layer spend the makespan, on average over its stages that compute."""
+def _waiting(program: Program, outcome: Outcome, computing: set[str]) -> dict[str, Waiting]:
+    """How the stages of each layer spend the makespan, on average over those whose component is in ``computing``."""
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0, 0.0])
     makespan = max(1, outcome.makespan)
     for number, stage in enumerate(program.stages):
-        if stage.component in ("mvm", "body"):
+        if stage.component in computing:
             entry = sums[stage.layer]
             entry[0] += 1
             entry[1] += float(outcome.stage_own_time[number]) / makespan

@@ -165,6 +165,15 @@ def test_every_python_name_in_the_text_is_there(document: Path) -> None:
             place = getattr(place, step)
 
 
+def test_the_layers_are_described_in_the_order_in_which_the_linter_holds_them() -> None:
+    contracts = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = [layer.strip("()") for layer in contracts["contracts"][0]["layers"] if "__main__" not in layer]
+    text = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| (`archsim.*?) \|", text, re.MULTILINE)
+    described = [name for row in table for name in re.findall(r"`(archsim\.\w+)`", row)]
+    assert described == layers
+
+
 def test_the_readme_sets_up_with_two_commands() -> None:
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     assert re.search(r"^\$ pip install \. && archsim ", text, re.MULTILINE)

@@ -252,7 +252,8 @@ def test_with_a_slower_adc_results_come_at_the_same_times_and_operands_are_given
         assert np.all(np.diff(ours[:-1]) == 16 * 2 * CYCLE)
     ours, theirs = (delivered(program, out, "conv1[0.0] operands")
                     for program, out in zip((fine, folded), outcomes, strict=True))  # fmt: skip
-    # The rows before the ADC are up to 7 tokens ahead of it: 7 steps of 200 ns sooner, and their own step is 100 ns.
+    # With room for two tokens between two rows, the DACs start step t when the ADC starts step t - 4: the last step is
+    # over 16 * 200 ns - (100 + 11 * 200 + 100) ns before the core stage gives back its operands.
     assert np.array_equal(ours[:2], theirs[:2])
     assert set((theirs - ours)[3:].tolist()) == {8 * CYCLE}
 
