@@ -31,6 +31,9 @@ from archsim.workload.graph import Graph, Layer
 
 __all__ = ["Lowered", "Tensor", "layer_window", "lower"]
 
+HOST_FIRINGS = 4096
+"""The firings in which the host sends one image, at the most: each has a number for every flow that leaves the host."""
+
 IN_REGISTERS = 2
 """Tokens that registers between two stages of a core hold: one in use, one coming."""
 
@@ -105,9 +108,11 @@ class _Lowering:
         layer = self.graph.input
         shape = layer.output_shape
         rows, columns = (shape[1], shape[2]) if len(shape) == 3 else (1, layer.steps)
-        pixels = rows * columns  # one a firing: a whole row at once would have to find room for all of it
-        stage = self.builder.stage("host in", pixels, 1, 1, layer=layer.name, tile=HOST, kind="host")
-        source = Source(stage, HOST, (0, shape[0]), self._strip(rows, columns, WHOLE), WHOLE, 1, pixels)
+        # few pixels a firing, since all that a firing sends must find room at once
+        each = -(-rows * columns // HOST_FIRINGS)
+        firings = -(-rows * columns // each)
+        stage = self.builder.stage("host in", firings, 1, 1, layer=layer.name, tile=HOST, kind="host")
+        source = Source(stage, HOST, (0, shape[0]), self._strip(rows, columns, WHOLE), WHOLE, each, firings)
         self.tensors[layer.name] = Tensor(shape[0], rows, columns, (source,))
         return stage
 

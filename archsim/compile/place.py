@@ -5,7 +5,8 @@ the areas by the region of the image that they work on, so that the producer and
 each other and the channels of the whole network share the traffic; what has a single window fills the room that is
 left.  Layers are placed in the order of the network, each part into the first tile of its area that has the cores for
 it, the buffer, and time on its functional units (first fit); if that does not hold everything, the layers with the
-largest parts go first (first-fit decreasing), in the end also those with a single window.  What finds no room in its area goes to the nearest that has some.
+largest parts go first (first-fit decreasing), in the end also those with a single window.  What finds no room in its
+area goes to the nearest that has some.
 
 A core holds one layer.  Several copies of a small layer that follow each other share a tile and work together.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from archsim.compile.slicing import SLACK, Part, Slots, parts_of
 from archsim.workload.graph import Layer
@@ -74,7 +76,7 @@ class Placement:
     tile: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Room:
     """What a board offers: chips × tiles × cores, slots a core, buffer bits a tile for estimates, areas a chip."""
 
@@ -86,11 +88,22 @@ class Room:
     value_bits: int
     areas: int = 1
 
-    def area(self, number: int) -> tuple[int, int]:
-        """The tiles of an area, a half-open range; areas are counted through all chips."""
+    def area(self, number: int) -> range:
+        """The tiles of an area; areas are counted through all chips."""
         chip, part = divmod(number, self.areas)
         start = chip * self.tiles
-        return start + self.tiles * part // self.areas, start + self.tiles * (part + 1) // self.areas
+        return range(start + self.tiles * part // self.areas, start + self.tiles * (part + 1) // self.areas)
+
+    @cached_property
+    def _orders(self) -> dict[int, list[int]]:
+        return {}
+
+    def nearest(self, area: int) -> list[int]:
+        """All tiles: those of ``area``, then of the areas next to it, and so on."""
+        if area not in self._orders:
+            areas = sorted(range(self.chips * self.areas), key=lambda other: (abs(other - area), -other))
+            self._orders[area] = [tile for other in areas for tile in self.area(other)]
+        return self._orders[area]
 
 
 SHARE_FOR_ONE = 0.7
@@ -114,7 +127,10 @@ class _Piece:
 
 
 class _Tiles:
-    """Free cores, buffer bits and unit time of every tile; finds a tile that has enough of each."""
+    """Free cores, buffer bits and unit time of every tile; finds a tile that has enough of each.
+
+    What is free only falls.  A search for an equal piece therefore goes on where the last one ended.
+    """
 
     def __init__(self, room: Room, strict: bool) -> None:
         count = room.chips * room.tiles
@@ -123,38 +139,29 @@ class _Tiles:
         self.cores = [room.cores] * count
         self.bits = [room.buffer_bits] * count
         self.load = [UNIT_LOAD] * count
-        self._from: dict[tuple[int, int], int] = {}
-
-    def takes(self, tile: int, piece: _Piece) -> bool:
-        """Whether ``tile`` has room for ``piece``; an empty tile takes any bits and load."""
-        free = self.cores[tile]
-        enough = self.bits[tile] >= piece.bits and self.load[tile] >= piece.load
-        return free >= piece.cores and (enough or free == self.room.cores)
-
-    def first(self, area: int, piece: _Piece) -> int | None:
-        """The first tile of ``area`` that takes ``piece``."""
-        start, end = self.room.area(area)
-        tile = self._from.get((area, piece.cores), start)
-        while tile < end and self.cores[tile] < piece.cores:
-            tile += 1
-        self._from[area, piece.cores] = tile  # tiles before it stay too full for so many cores
-        while tile < end:
-            if self.takes(tile, piece):
-                return tile
-            tile += 1
-        return None
+        self._reached: dict[tuple[int, _Piece], int] = {}
+        self._roomy: dict[tuple[int, int], int] = {}
 
     def nearest(self, area: int, piece: _Piece) -> int | None:
         """The first tile that takes ``piece`` in ``area`` or the nearest area; where none does, unless placement is
-        strict, the one with the most buffer left of those with enough cores."""
-        areas = self.room.chips * self.room.areas
-        for step in range(areas):
-            for other in {area + step: None, area - step: None}:
-                if 0 <= other < areas:
-                    tile = self.first(other, piece)
-                    if tile is not None:
-                        return tile
-        return None if self.strict else self._roomiest(piece.cores)
+        strict, the one with the most buffer left of those with enough cores.
+
+        An empty tile takes any bits and load.
+        """
+        order, cores = self.room.nearest(area), self.cores
+        least, bits, load = piece.cores, piece.bits, piece.load
+        start = self._roomy.get((area, least), 0)
+        while start < len(order) and cores[order[start]] < least:
+            start += 1
+        self._roomy[area, least] = start
+        for place in range(max(start, self._reached.get((area, piece), 0)), len(order)):
+            tile = order[place]
+            free = cores[tile]
+            if free >= least and (free == self.room.cores or (self.bits[tile] >= bits and self.load[tile] >= load)):
+                self._reached[area, piece] = place
+                return tile
+        self._reached[area, piece] = len(order)
+        return None if self.strict else self._roomiest(least)
 
     def _roomiest(self, cores: int) -> int | None:
         fitting = [tile for tile, free in enumerate(self.cores) if free >= cores]

@@ -184,39 +184,45 @@ class Attempt:
 
 def attempts(ways: list[Planner], copies: Copies, *, balance: bool) -> Iterator[Attempt]:
     """The ways to place a network, those with the smallest interval first; with ``copies``, or balanced ones."""
-    found = [
-        Attempt(planner, _balanced(planner, copies, strict) if balance else copies, strict)
-        for planner in ways
-        for strict in (True, False)
-    ]
-    yield from sorted(found, key=lambda a: (a.planner.pace(a.copies), not a.strict))
-    if balance:
-        planner = ways[0]
-        pace, most = max(planner.pace(a.copies) for a in found), max(layer.windows for layer in planner.layers)
-        while pace < most:
-            pace = min(most, int(pace * COARSER) + 1)
-            yield Attempt(planner, copies_at(planner.layers, pace, planner.most_copies()), False)
+    if not balance:
+        yield from (Attempt(planner, copies, strict) for strict in (True, False) for planner in ways)
+        return
+    first, most = ways[0], max(layer.windows for layer in ways[0].layers)
+    soft = Attempt(first, _smallest(first, copies, strict=False), strict=False)
+    bound = first.pace(soft.copies)
+    strict = Attempt(first, _finest(first, copies, bound), strict=True)
+    if first.pace(strict.copies) <= bound:
+        yield strict
+    rest = [Attempt(planner, _finest(planner, copies, bound), strict=True) for planner in ways[1:]]
+    yield from sorted([strict, *rest, soft], key=lambda a: (a.planner.pace(a.copies), not a.strict))
+    pace = bound
+    while pace < most:
+        pace = min(most, int(pace * COARSER) + 1)
+        for planner in ways:
+            yield Attempt(planner, copies_at(planner.layers, pace, planner.most_copies()), strict=False)
 
 
-def _balanced(planner: Planner, copies: Copies, strict: bool) -> Copies:
-    """The copies with the smallest interval at which everything fits.
-
-    First fit is not monotone: it may fail with some copies and go well with more.  What bisection finds where
-    estimates must hold is therefore compared with smaller intervals, from what the cores allow on.
-    """
-    most = planner.most_copies()
+def _smallest(planner: Planner, copies: Copies, *, strict: bool) -> Copies:
+    """The copies with the smallest interval at which everything fits, by bisection; ``copies`` if even they do not."""
 
     def fits(tried: Copies) -> bool:
         return planner.place(tried, strict=strict) is not None
 
-    if not fits(copies):
-        return copies
-    found = balanced(planner.layers, most, fits)
-    if strict:
-        last = planner.pace(found)
-        pace = planner.pace(_balanced(planner, copies, False))
-        while pace < last:
-            if fits(tried := copies_at(planner.layers, pace, most)):
-                return tried
-            pace = max(pace + 1, int(pace * FINER))
+    return balanced(planner.layers, planner.most_copies(), fits) if fits(copies) else copies
+
+
+def _finest(planner: Planner, copies: Copies, bound: int) -> Copies:
+    """The copies with the smallest interval at which estimates hold of what tiles have; ``bound`` is the smallest pace
+    that cores allow.
+
+    First fit is not monotone: it may fail with some copies and go well with more.  What bisection finds is therefore
+    compared with smaller intervals.
+    """
+    found = _smallest(planner, copies, strict=True)
+    pace, most = bound, planner.most_copies()
+    while pace < planner.pace(found):
+        tried = copies_at(planner.layers, pace, most)
+        if planner.place(tried) is not None:
+            return tried
+        pace = max(pace + 1, int(pace * FINER))
     return found
