@@ -141,12 +141,13 @@ def run(
     from archsim.explore.run import chips_wanted, load_design, run_design
     from archsim.report.hardware import print_wide
     from archsim.report.progress import progress
-    from archsim.report.runs import run_tables, write_run
+    from archsim.report.runs import require_folder, run_tables, write_run
 
-    wanted = options(images, engine, replicate, idle_tiles, component_detail)
+    wanted, size = options(images, engine, replicate, idle_tiles, component_detail), chips_wanted(chips)
+    require_folder(out)
     design = load_design(chip, workload, set_ or [])
     with progress(3) as report:
-        result = run_design(design, chips_wanted(chips), wanted, report)
+        result = run_design(design, size, wanted, report)
     if out is not None:
         write_run(result, out)
     if not _emit(result.to_json(), json):
@@ -173,9 +174,10 @@ def compare(
     from archsim.explore.options import options
     from archsim.report.hardware import print_wide
     from archsim.report.progress import progress
-    from archsim.report.runs import comparison_tables, write_comparison
+    from archsim.report.runs import comparison_tables, require_folder, write_comparison
 
     wanted = options(images, engine, None, idle_tiles, None)
+    require_folder(out)
     comparison = prepare(chips, workload, count, set_ or [])
     runs = []
     with progress(3 * len(comparison.designs)) as report:

@@ -297,17 +297,7 @@ def _check_flow(flow: Flow, program: Program) -> None:
         raise ProgramError(f"{where}: {flow.initial} initial tokens, must be 0 or more")
     if flow.emit.increment != 0 or flow.emit.offset + min(flow.emit.table) < 0:
         raise ProgramError(f"{where}: emit must be periodic and 0 or more")
-    seen: set[int] = set()
-    for index, hop in enumerate(flow.route):
-        if not 0 <= hop.link < len(program.links):
-            raise ProgramError(f"{where}: hop {index} is link {hop.link}, there are {len(program.links)} links")
-        if hop.link in seen:
-            raise ProgramError(f"{where}: its route visits link {program.links[hop.link].name!r} twice")
-        seen.add(hop.link)
-        if not NO_NODE <= hop.parent < index:
-            raise ProgramError(f"{where}: hop {index} has parent {hop.parent}, which does not stand before it")
-        if hop.serialisation < 1:
-            raise ProgramError(f"{where}: serialisation is {hop.serialisation} ps, must be at least 1 ps")
+    _check_route(flow, program.links)
     for end in flow.ends:
         if not 0 <= end.stage < len(program.stages):
             raise ProgramError(f"{where}: ends at stage {end.stage}, there are {len(program.stages)} stages")
@@ -318,6 +308,21 @@ def _check_flow(flow: Flow, program: Program) -> None:
         wraps = end.free.table[0] + end.free.increment - end.free.table[-1]
         if steps.min() < 0 or (wraps < 0 and stage.firings > len(end.free.table)):
             raise ProgramError(f"{where}: the tokens freed by stage {stage.name!r} must never fall in number")
+
+
+def _check_route(flow: Flow, links: tuple[Link, ...]) -> None:
+    where = f"flow {flow.name!r}"
+    seen: set[int] = set()
+    for index, hop in enumerate(flow.route):
+        if not 0 <= hop.link < len(links):
+            raise ProgramError(f"{where}: hop {index} is link {hop.link}, there are {len(links)} links")
+        if hop.link in seen:
+            raise ProgramError(f"{where}: its route visits link {links[hop.link].name!r} twice")
+        seen.add(hop.link)
+        if not NO_NODE <= hop.parent < index:
+            raise ProgramError(f"{where}: hop {index} has parent {hop.parent}, which does not stand before it")
+        if hop.serialisation < 1:
+            raise ProgramError(f"{where}: serialisation is {hop.serialisation} ps, must be at least 1 ps")
 
 
 def _pointers(counts: list[int] | Ints) -> Ints:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import exp, log
 from typing import Any
 
-__all__ = ["Bottleneck", "Ledger", "LedgerRow", "Run", "Timing", "Waiting", "geometric_mean"]
+__all__ = ["Bottleneck", "Ledger", "LedgerRow", "Run", "Timing", "Waiting", "geometric_mean", "per"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +119,19 @@ class Run:
     bottleneck: Bottleneck
     version: str
     config_hash: str
-    resolved: Mapping[str, Any] = field(repr=False)
+    resolved: Mapping[str, str] = field(repr=False)
+    """YAML of the resolved chip, the resolved workload and the options."""
     wall: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def interval_s(self) -> float:
         """Seconds between two inferences in steady state."""
-        return self.timing.interval_ps * 1e-12
+        return self.timing.interval_ps / 1e12
 
     @property
     def latency_s(self) -> float:
         """Seconds from the first input token at the board to the last output token, in the empty machine."""
-        return self.timing.latency_ps * 1e-12
+        return self.timing.latency_ps / 1e12
 
     @property
     def throughput_per_s(self) -> float:
@@ -141,6 +142,11 @@ class Run:
     def energy_j(self) -> float:
         """J of one inference, gated: its actions, and stated static power × interval."""
         return self.ledger.total_j()
+
+    @property
+    def average_power_w(self) -> float:
+        """W of the whole board in steady state, gated."""
+        return self.energy_j / self.interval_s
 
     @property
     def energy_always_on_j(self) -> float:
@@ -169,20 +175,24 @@ class Run:
             "engine": self.engine,
             "detail": self.detail,
             "latency_s": self.latency_s,
-            "steady_latency_s": self.timing.steady_latency_ps * 1e-12,
+            "steady_latency_s": self.timing.steady_latency_ps / 1e12,
             "interval_s": self.interval_s,
             "interval_spread": self.timing.interval_spread,
             "throughput_per_s": self.throughput_per_s,
             "throughput_unit": self.unit,
             "energy_j_per_inference": self.energy_j,
             "energy_always_on_j_per_inference": self.energy_always_on_j,
-            "average_power_w": self.energy_j / self.interval_s,
+            "average_power_w": self.average_power_w,
             "always_on_power_w": self.always_on_w,
             "area_mm2": self.area_mm2,
             "macs": self.macs,
             "effective_tops": self.effective_tops,
             "peak": dict(self.peak),
-            "utilisation": {**self.cells, "time": self.time_utilisation},
+            "utilisation": {
+                **self.cells,
+                "time": self.time_utilisation,
+                "product": self.cells["cells"] * self.time_utilisation,
+            },
             "energy_breakdown_j": self.ledger.by_component(),
             "ledger": self.ledger.records(),
             "bytes_by_link_kind": dict(self.bytes_by_link_kind),
@@ -206,7 +216,12 @@ class Run:
         }
 
 
+def per(value: float | None, total: float | None) -> float | None:
+    """``value / total``; None where there is nothing to divide by, such as the area of rows without one."""
+    return value / total if value is not None and total else None
+
+
 def geometric_mean(values: Iterable[float]) -> float:
-    """The n-th root of the product of n values, each above 0."""
+    """The n-th root of the product of n values, 1 or more of them and each above 0."""
     logs = [log(value) for value in values]
     return exp(sum(logs) / len(logs))

@@ -90,7 +90,7 @@ class Builder:
             return MEMORY_HOP, unit_rate(self.tile, str(key[2]))
         memory = self.tile.memory
         row = self.tile.components[memory.buffer if key[0] == "buffer" else memory.bus]
-        return MEMORY_HOP, row.count * row.bandwidth.value  # type: ignore[attr-defined, no-any-return]
+        return MEMORY_HOP, row.count * row.bandwidth.value  # type: ignore[attr-defined]
 
     def hop(self, key: LinkKey, amount: int, parent: int = NO_NODE) -> Hop:
         """A hop over the link of ``key`` for tokens of ``amount`` bits (operations, at a functional unit)."""

@@ -2,7 +2,8 @@
 
 The untimed, demand-driven run of the Program gives for each end a capacity that cannot deadlock.  What then is left of
 a tile's buffer goes first to tokens on their way, so that no stage waits for a credit; then to ends in proportion to
-what they could use, at the most the tokens of two images: room for the next image while this one is still being read.
+what they could use, at the most the tokens of several images: the short way around a block must hold those on which
+the long way still works.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ __all__ = ["BufferTooSmallError", "with_capacities"]
 
 Ints = NDArray[np.int64]
 
-IMAGES_AHEAD = 2
+IMAGES_AHEAD = 8
+"""Images of which an end has room for all tokens, at the most."""
 
 FIRINGS_AHEAD = 3
 """Firings of the source for which an end has room beyond the least, as far as the buffer allows: tokens on their way
@@ -88,14 +90,16 @@ def _shared(least: Ints, flowing: Ints, most: Ints, bits: Ints, free: int) -> In
     proportion to what each end could still use.  Fewer than ``least`` if ``free`` is below 0."""
     if free < 0:
         held = int((least * bits).sum())
-        return np.maximum(1, least * (held + free) // held)
+        fewer: Ints = np.maximum(1, least * (held + free) // held)
+        return fewer
     capacity = least
     for aim in (flowing, most):
         wanted = (aim - capacity) * bits
         total = int(wanted.sum())
         if total > free:
             # in floats: which end gets a token more is no matter of time
-            return capacity + np.floor(wanted * (free / total)).astype(np.int64) // np.maximum(bits, 1)
+            more: Ints = np.floor(wanted * (free / total)).astype(np.int64) // np.maximum(bits, 1)
+            return capacity + more
         capacity, free = aim, free - total
     return capacity
 

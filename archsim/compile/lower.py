@@ -234,12 +234,18 @@ class _Lowering:
         hops = [buffer, builder.hop(("bus", placement.tile), bits, 0)]
         loading = self.core_work.load_ps(part)
         before = sum(timing.before_ps) + loading
-        common = {"layer": group.layer.name, "tile": placement.tile}
+        layer, tile = group.layer.name, placement.tile
         latency = max(1, before - builder.delay(hops))
         interval = max(1, loading, *timing.before_ps)
-        fetch = builder.stage(f"{name} fetch", group.firings, interval, latency, kind="fetch", **common)
+        fetch = builder.stage(f"{name} fetch", group.firings, interval, latency, kind="fetch", layer=layer, tile=tile)
         mvm = builder.stage(
-            f"{name} mvm", group.firings, timing.core_interval_ps, timing.core_latency_ps, kind="mvm", **common
+            f"{name} mvm",
+            group.firings,
+            timing.core_interval_ps,
+            timing.core_latency_ps,
+            kind="mvm",
+            layer=layer,
+            tile=tile,
         )
         capacity = IN_REGISTERS if timing.overlap else 1
         builder.local(f"{name} operands", fetch, mvm, group.firings, bits, hops, capacity)
@@ -261,8 +267,8 @@ class _Lowering:
             stage = self._out_of_sum(group, placement, operations, name, stage, bits)
         elif tree.children:
             hops = self._units(group, placement.tile, operations)
-            common = {"layer": group.layer.name, "tile": placement.tile}
-            stage = builder.stage(name, group.firings, 1, 1, kind="sum", **common)
+            layer, tile = group.layer.name, placement.tile
+            stage = builder.stage(name, group.firings, 1, 1, kind="sum", layer=layer, tile=tile)
             builder.local(f"{name} own", mvms[placement], stage, group.firings, bits, hops, IN_REGISTERS)
         else:
             start = self._units(group, placement.tile, operations)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import gc
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
+from archsim.compile.bound import busiest_link_ps, busiest_stage_ps
 from archsim.compile.builder import Builder
 from archsim.compile.capacity import BufferTooSmallError, with_capacities
 from archsim.compile.detail import require_layers, with_components
@@ -26,6 +29,13 @@ __all__ = ["Compiled", "Replication", "arrays_needed", "chips_to_fit", "compile_
 
 Replication = Literal["balanced", "none"] | Mapping[str, int]
 """How many copies: balanced for the smallest interval, one of each, or a user's own factors."""
+
+
+MUCH = 1.1
+"""How many times as long as the slowest stage the busiest link may work before other placements are tried."""
+
+TRIES = 3
+"""The placements that are compared at the most."""
 
 
 @dataclass(frozen=True)
@@ -103,24 +113,65 @@ def compile_network(
     The MVMs of the layers in ``component_detail`` are simulated component by component.
     """
     require_layers(graph, component_detail)
+    with _without_collection():
+        return _compile(graph, chip, chips, replication, check_buffers, component_detail)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Without Python's search for garbage cycles: compilation makes many records, and none of them holds a cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _compile(
+    graph: Graph,
+    chip: Chip,
+    chips: int,
+    replication: Replication,
+    check_buffers: bool,
+    component_detail: frozenset[str],
+) -> Compiled:
     require_units(chip.tile, list(graph.layers))
     copies = once(graph) if isinstance(replication, str) else given(graph.matrix_layers, replication)
     ways = planners(graph, chip, chips, copies)
     if not ways:
         raise _does_not_fit(graph, chip, chips, copies)
-    failure: CompileError | None = None
-    for attempt in attempts(ways, copies, balance=replication == "balanced"):
+    compiled = _best(
+        graph, Board(chip, chips), attempts(ways, copies, balance=replication == "balanced"), check_buffers
+    )
+    return _detailed(compiled, component_detail)
+
+
+def _best(graph: Graph, board: Board, ways: Iterable[Attempt], check_buffers: bool) -> Compiled:
+    """The first way of which no link needs much longer than its stages, or the best of the first few that do."""
+    failure: BufferTooSmallError | None = None
+    best: Compiled | None = None
+    least, tries = 0, 0
+    for attempt in ways:
         placements = attempt.placed()
         if placements is None:
             continue
         try:
-            compiled = _compiled(graph, Board(chip, chips), attempt, placements, check_buffers)
+            compiled = _compiled(graph, board, attempt, placements, check_buffers)
         except BufferTooSmallError as error:
             failure = error
-        else:
-            return _detailed(compiled, component_detail)
-    assert failure is not None
-    raise failure
+            continue
+        links, stages = busiest_link_ps(compiled.program), busiest_stage_ps(compiled.program)
+        if best is None or max(links, stages) < least:
+            best, least = compiled, max(links, stages)
+        tries += 1
+        if links <= MUCH * stages or tries == TRIES:
+            break
+    if best is None:
+        assert failure is not None
+        raise failure
+    return best
 
 
 def _detailed(compiled: Compiled, layers: frozenset[str]) -> Compiled:

@@ -3,24 +3,34 @@
 A board is cut into **areas**, runs of tiles that are neighbours on one chip.  Copies of spatial layers are dealt over
 the areas by the region of the image that they work on, so that the producer and the consumer of a region stand near
 each other and the channels of the whole network share the traffic; what has a single window fills the room that is
-left.  Layers are placed in the order of the network, each part into the first tile of its area that has the cores for
-it, the buffer, and time on its functional units (first fit); if that does not hold everything, the layers with the
-largest parts go first (first-fit decreasing), in the end also those with a single window.  What finds no room in its
-area goes to the nearest that has some.
+left.  Each part goes into the first tile of its area that has the cores for it, the buffer, and time on its functional
+units (first fit); what finds no room in its area goes to the nearest that has some.
 
 A core holds one layer.  Several copies of a small layer that follow each other share a tile and work together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 from archsim.compile.slicing import SLACK, Part, Slots, parts_of
 from archsim.workload.graph import Layer
 
-__all__ = ["SHARE_FOR_ONE", "SHARE_FOR_SUMS", "Demand", "Mapped", "Placement", "Room", "place", "plan"]
+__all__ = [
+    "SHARE_FOR_ONE",
+    "SHARE_FOR_SUMS",
+    "Demand",
+    "Mapped",
+    "Order",
+    "Placement",
+    "Room",
+    "least_cores",
+    "place",
+    "plan",
+]
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,10 @@ class Room:
         return self._orders[area]
 
 
+Order = Literal["network", "largest", "dense"]
+"""The order in which layers are placed: that of the network, which keeps neighbours together; or those with the largest
+parts first, which packs tighter; with layers of a single window last, or among the others."""
+
 SHARE_FOR_ONE = 0.7
 """The share of a tile's buffer that one part may take, so that others find room beside it."""
 
@@ -190,7 +204,13 @@ def plan(slots: Slots, demand: Demand, spatial: int, room: Room, windows: int, s
 
 
 def place(
-    layers: Sequence[Mapped], copies: Mapping[str, int], room: Room, spatial: Mapping[str, int], *, strict: bool = True
+    layers: Sequence[Mapped],
+    copies: Mapping[str, int],
+    room: Room,
+    spatial: Mapping[str, int],
+    order: Order,
+    *,
+    strict: bool = True,
 ) -> list[Placement] | None:
     """Where every part of every copy stands; None if the board cannot take them all.  ``layers`` are in the order of
     the network.
@@ -198,19 +218,16 @@ def place(
     ``strict`` holds the estimates of buffers and unit times against what tiles have; otherwise a part that finds no
     such tile goes where most is left.
     """
-    if sum(_least_cores(mapped, copies[mapped.layer.name], room) for mapped in layers) > (
+    if sum(least_cores(mapped, copies[mapped.layer.name], room) for mapped in layers) > (
         room.chips * room.tiles * room.cores
     ):
         return None
-    orders = [
-        sorted(layers, key=lambda m: m.layer.windows == 1),
-        sorted(layers, key=lambda m: (m.layer.windows == 1, -_largest(m))),
-        sorted(layers, key=lambda m: -_largest(m)),
-    ]
-    for order in orders:
-        if (placements := _placed(order, copies, room, spatial, strict)) is not None:
-            return placements
-    return None
+    keys: dict[Order, Callable[[Mapped], tuple[int, ...]]] = {
+        "network": lambda m: (m.layer.windows == 1,),
+        "largest": lambda m: (m.layer.windows == 1, -_largest(m)),
+        "dense": lambda m: (-_largest(m),),
+    }
+    return _placed(sorted(layers, key=keys[order]), copies, room, spatial, strict)
 
 
 def _largest(mapped: Mapped) -> int:
@@ -235,7 +252,8 @@ def _placed(
     return sorted(placements, key=lambda p: (p.layer, p.first, p.part))
 
 
-def _least_cores(mapped: Mapped, copies: int, room: Room) -> int:
+def least_cores(mapped: Mapped, copies: int, room: Room) -> int:
+    """The cores that so many copies of a layer take at least."""
     if len(mapped.parts) == 1:
         return -(-copies * mapped.parts[0].count // room.slots_per_core)
     return copies * sum(-(-part.count // room.slots_per_core) for part in mapped.parts)
@@ -265,15 +283,17 @@ class _Run:
     spatial: int
     windows: int
     pace: int
+    pieces: dict[tuple[int, int], _Piece] = field(default_factory=dict)
+    """What copies of a part take, by the part's identity: many are asked for again."""
 
     def _piece(self, part: Part, copies: int) -> _Piece:
-        demand = self.mapped.demand
-        bits = demand.bits(part, self.spatial, self.windows * copies, self.room.value_bits)
-        return _Piece(
-            -(-copies * part.count // self.room.slots_per_core),
-            bits,
-            copies * demand.load(part) * self.windows / self.pace,
-        )
+        key = id(part), copies
+        if key not in self.pieces:
+            demand = self.mapped.demand
+            bits = demand.bits(part, self.spatial, self.windows * copies, self.room.value_bits)
+            cores = -(-copies * part.count // self.room.slots_per_core)
+            self.pieces[key] = _Piece(cores, bits, copies * demand.load(part) * self.windows / self.pace)
+        return self.pieces[key]
 
     def split(self, area: int, first: int, end: int) -> list[Placement] | None:
         """Copies ``first`` … ``end - 1`` in several parts each."""

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from archsim.compile.elementwise import layer_operations, operations_by_row, unit_rate
 from archsim.compile.lower import layer_window
-from archsim.compile.place import Demand, Mapped, Placement, Room, place, plan
+from archsim.compile.place import Demand, Mapped, Order, Placement, Room, least_cores, place, plan
 from archsim.compile.replicate import Copies, balanced, copies_at, most_copies
 from archsim.compile.slicing import SLACK, SlotShape, slice_layer, slot_shape
 from archsim.hardware.mvm import mvm_timing
@@ -28,6 +28,12 @@ BUFFER_SHARES = (0.9, 0.6, 0.4)
 
 TILES_AN_AREA = 24
 """Tiles of a chip that make an area, about."""
+
+ORDERS: dict[Order, float] = {"network": 1.0, "largest": 1.1, "dense": 1.2}
+"""The orders in which layers are placed, and by what factor the interval must be smaller for one to be preferred."""
+
+SOFT = 1.05
+"""By what factor the interval must be smaller for a placement against the estimates of buffers to be preferred."""
 
 FINER = 1.08
 """The ratio of intervals between two strict placements that are tried."""
@@ -132,6 +138,7 @@ class Planner:
         self._slots = {layer.name: slice_layer(layer, shape) for layer in self.layers}
         self._demand = {layer.name: _demand(graph, layer, riders[layer.name], tile) for layer in self.layers}
         self._plans: dict[tuple[str, int], Mapped] = {}
+        self._least_pace: int | None = None
 
     def most_copies(self) -> Copies:
         """The copies of each layer above which its strips would get too narrow."""
@@ -151,9 +158,23 @@ class Planner:
             )
         return self._plans[key]
 
-    def place(self, copies: Copies, *, strict: bool = True) -> list[Placement] | None:
+    def place(self, copies: Copies, order: Order, *, strict: bool) -> list[Placement] | None:
         """Where everything stands; None if it does not fit."""
-        return place(self.mapped(copies), copies, self.room, self.spatial, strict=strict)
+        return place(self.mapped(copies), copies, self.room, self.spatial, order, strict=strict)
+
+    def least_pace(self) -> int:
+        """The smallest windows an image of each copy for which the board has cores enough."""
+        if self._least_pace is None:
+            cores = self.room.chips * self.room.tiles * self.room.cores
+            found = balanced(
+                self.layers,
+                self.most_copies(),
+                lambda copies: (
+                    sum(least_cores(m, copies[m.layer.name], self.room) for m in self.mapped(copies)) <= cores
+                ),
+            )
+            self._least_pace = self.pace(found)
+        return self._least_pace
 
     def pace(self, copies: Copies) -> int:
         """The windows an image of the copy that has most."""
@@ -164,65 +185,67 @@ def planners(graph: Graph, chip: Chip, chips: int, copies: Copies) -> list[Plann
     """A planner for each share of the buffers, with as much slack as lets ``copies`` fit; none if they do not."""
     for slack in (SLACK, 1.0):
         found = [Planner(graph, chip, chips, share, slack) for share in BUFFER_SHARES]
-        if found[0].place(copies, strict=False) is not None:
+        if any(found[0].place(copies, order, strict=False) is not None for order in ORDERS):
             return found
     return []
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A way to place a network: so many copies, and whether estimates of what tiles have must hold."""
+    """A way to place a network: so many copies, in which order, and whether estimates of what tiles have must hold."""
 
     planner: Planner
     copies: Copies
+    order: Order
     strict: bool
 
     def placed(self) -> list[Placement] | None:
         """Where everything stands, None if it does not fit."""
-        return self.planner.place(self.copies, strict=self.strict)
+        return self.planner.place(self.copies, self.order, strict=self.strict)
+
+    @property
+    def cost(self) -> float:
+        """The interval that it promises, with what it risks by longer ways and full buffers."""
+        return self.planner.pace(self.copies) * ORDERS[self.order] * (1.0 if self.strict else SOFT)
 
 
 def attempts(ways: list[Planner], copies: Copies, *, balance: bool) -> Iterator[Attempt]:
-    """The ways to place a network, those with the smallest interval first; with ``copies``, or balanced ones."""
+    """The ways to place a network, the most promising first; with ``copies``, or balanced ones."""
+    kinds: list[tuple[Order, bool]] = [(order, strict) for strict in (True, False) for order in ORDERS]
     if not balance:
-        yield from (Attempt(planner, copies, strict) for strict in (True, False) for planner in ways)
+        yield from (Attempt(planner, copies, *kind) for planner in ways for kind in kinds)
         return
-    first, most = ways[0], max(layer.windows for layer in ways[0].layers)
-    soft = Attempt(first, _smallest(first, copies, strict=False), strict=False)
-    bound = first.pace(soft.copies)
-    strict = Attempt(first, _finest(first, copies, bound), strict=True)
-    if first.pace(strict.copies) <= bound:
-        yield strict
-    rest = [Attempt(planner, _finest(planner, copies, bound), strict=True) for planner in ways[1:]]
-    yield from sorted([strict, *rest, soft], key=lambda a: (a.planner.pace(a.copies), not a.strict))
-    pace = bound
+    for planner in ways:
+        first = _balanced(planner, copies, *kinds[0])
+        best = first.cost <= SOFT * planner.least_pace()
+        if best:
+            yield first  # no other can promise more
+        others = [_balanced(planner, copies, *kind) for kind in kinds[1:]]
+        yield from sorted(others if best else [first, *others], key=lambda a: a.cost)
+    layers, pace, most = ways[0].layers, 1, max(layer.windows for layer in ways[0].layers)
     while pace < most:
         pace = min(most, int(pace * COARSER) + 1)
         for planner in ways:
-            yield Attempt(planner, copies_at(planner.layers, pace, planner.most_copies()), strict=False)
+            yield Attempt(planner, copies_at(layers, pace, planner.most_copies()), "largest", strict=False)
 
 
-def _smallest(planner: Planner, copies: Copies, *, strict: bool) -> Copies:
-    """The copies with the smallest interval at which everything fits, by bisection; ``copies`` if even they do not."""
-
-    def fits(tried: Copies) -> bool:
-        return planner.place(tried, strict=strict) is not None
-
-    return balanced(planner.layers, planner.most_copies(), fits) if fits(copies) else copies
-
-
-def _finest(planner: Planner, copies: Copies, bound: int) -> Copies:
-    """The copies with the smallest interval at which estimates hold of what tiles have; ``bound`` is the smallest pace
-    that cores allow.
+def _balanced(planner: Planner, copies: Copies, order: Order, strict: bool) -> Attempt:
+    """The copies with the smallest interval at which everything fits; ``copies`` if even they do not.
 
     First fit is not monotone: it may fail with some copies and go well with more.  What bisection finds is therefore
-    compared with smaller intervals.
+    compared with smaller intervals, from what the cores allow on.
     """
-    found = _smallest(planner, copies, strict=True)
-    pace, most = bound, planner.most_copies()
-    while pace < planner.pace(found):
-        tried = copies_at(planner.layers, pace, most)
-        if planner.place(tried) is not None:
-            return tried
+    most = planner.most_copies()
+
+    def fits(tried: Copies) -> bool:
+        return planner.place(tried, order, strict=strict) is not None
+
+    if not fits(copies):
+        return Attempt(planner, copies, order, strict)
+    found = balanced(planner.layers, most, fits)
+    pace = planner.least_pace()
+    while strict and pace < planner.pace(found):
+        if fits(tried := copies_at(planner.layers, pace, most)):
+            found = tried
         pace = max(pace + 1, int(pace * FINER))
-    return found
+    return Attempt(planner, found, order, strict)

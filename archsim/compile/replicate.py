@@ -31,7 +31,7 @@ def most_copies(layer: Layer, copies_a_tile: int) -> int:
 
 
 def copies_at(layers: Sequence[Layer], windows_each: int, most: Mapping[str, int]) -> Copies:
-    """The copies of each layer with which none does more than ``windows_each`` windows an image, at the most ``most``."""
+    """The copies with which no layer does more than ``windows_each`` windows an image each, at the most ``most``."""
     return {
         layer.name: 1 if layer.steps > 1 else min(-(-layer.windows // windows_each), most[layer.name])
         for layer in layers

@@ -6,24 +6,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from archsim.compile.network import chips_to_fit
+from archsim.errors import ArchsimError, CompileError
 from archsim.explore.options import Options
 from archsim.explore.run import Design, load_design, run_design
 from archsim.hardware.rollup import chip_rollup
-from archsim.results import Run, geometric_mean
+from archsim.results import Run, geometric_mean, per
 
 __all__ = ["METRICS", "Comparison", "boards_of_equal_area", "compare", "prepare", "ratios"]
 
 Report = Callable[[str], None]
 
-METRICS: dict[str, Callable[[Run], float]] = {
+METRICS: dict[str, Callable[[Run], float | None]] = {
     "throughput": lambda run: run.throughput_per_s,
-    "throughput/mm2": lambda run: run.throughput_per_s / run.area_mm2,
-    "throughput/W": lambda run: run.throughput_per_s / (run.energy_j / run.interval_s),
+    "throughput/mm2": lambda run: per(run.throughput_per_s, run.area_mm2),
+    "throughput/W": lambda run: per(run.throughput_per_s, run.average_power_w),
     "latency": lambda run: run.latency_s,
     "energy": lambda run: run.energy_j,
     "energy always on": lambda run: run.energy_always_on_j,
 }
-"""What designs are compared by."""
+"""What designs are compared by; None where a design has no such cost to divide by."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def boards_of_equal_area(designs: dict[tuple[str, str], Design]) -> dict[str, in
     for (chip, _), design in designs.items():
         needed[chip] = max(needed.get(chip, 1), chips_to_fit(design.graph, design.chip.model))
         area[chip] = chip_rollup(design.chip.model).area_mm2["chip"]
+    if without := [chip for chip, each in area.items() if not each]:
+        raise ArchsimError(f"{without[0]} has no area, so no board of equal area; give the number of chips (--chips)")
     common = max(needed[chip] * area[chip] for chip in needed)
     return {chip: max(needed[chip], round(common / area[chip])) for chip in needed}
 
@@ -51,10 +54,32 @@ def boards_of_equal_area(designs: dict[tuple[str, str], Design]) -> dict[str, in
 def prepare(
     chips: Sequence[str], workloads: Sequence[str], count: int | None, overrides: Sequence[str] = ()
 ) -> Comparison:
-    """Load every pair and size the boards; ``count`` chips for every design, or boards of equal area."""
+    """Load every pair and size the boards; ``count`` chips for every design, or boards of equal area.
+
+    CompileError if a network does not fit ``count`` chips.
+    """
     designs = {(chip, work): load_design(chip, work, overrides) for chip in chips for work in workloads}
-    sizes = dict.fromkeys(chips, count) if count is not None else boards_of_equal_area(designs)
-    return Comparison(designs, {chip: size for chip, size in sizes.items() if size is not None})
+    _require_own_names("chips", {chip: design.chip.model.name for (chip, _), design in designs.items()})
+    _require_own_names("workloads", {work: design.graph.name for (_, work), design in designs.items()})
+    if count is None:
+        return Comparison(designs, boards_of_equal_area(designs))
+    for design in designs.values():  # before anything has run
+        if (needed := chips_to_fit(design.graph, design.chip.model)) > count:
+            raise CompileError(
+                f"{design.graph.name} does not fit {count} × {design.chip.model.name}; {needed} chips hold it once"
+            )
+    return Comparison(designs, dict.fromkeys(chips, count))
+
+
+def _require_own_names(what: str, names: dict[str, str]) -> None:
+    """ArchsimError if two files carry one name, by which the rows of the tables are told apart."""
+    seen: dict[str, str] = {}
+    for given, name in names.items():
+        if name in seen:
+            raise ArchsimError(
+                f"{what}: {seen[name]!r} and {given!r} are both named {name!r}; give each a name of its own"
+            )
+        seen[name] = given
 
 
 def _named(report: Report, name: str) -> Report:
@@ -79,8 +104,9 @@ def ratios(runs: Sequence[Run]) -> list[dict[str, object]]:
     for chip in chips[1:]:
         for metric, of in METRICS.items():
             row: dict[str, object] = {"chip": chip, "over": chips[0], "metric": metric}
-            values = [of(by[chip, work]) / of(by[chips[0], work]) for work in workloads]
+            values = [per(of(by[chip, work]), of(by[chips[0], work])) for work in workloads]
             row |= dict(zip(workloads, values, strict=True))
-            row["geometric mean"] = geometric_mean(values)
+            known = [value for value in values if value]
+            row["geometric mean"] = geometric_mean(known) if len(known) == len(values) else None
             rows.append(row)
     return rows

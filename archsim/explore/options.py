@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import yaml
+
 from archsim.compile.network import Replication
 from archsim.errors import ArchsimError, nearest
+from archsim.sim.engines import chosen
 
-__all__ = ["Options", "options"]
+__all__ = ["MAX_IMAGES", "Options", "options", "whole_number"]
 
 ENGINES = ("compiled", "simpy")
+
+MAX_IMAGES = 10_000
+"""The most inferences in one simulation: the memory that they take is asked for at once."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +31,28 @@ class Options:
     component_detail: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if self.images < 1:
-            raise ArchsimError(f"images: expected at least 1, got {self.images}")
+        if not 1 <= self.images <= MAX_IMAGES:
+            raise ArchsimError(f"images: expected 1 to {MAX_IMAGES}, got {self.images}")
         if self.engine is not None and self.engine not in ENGINES:
             hint = nearest(self.engine, ENGINES)
             raise ArchsimError(f"engine: expected {' or '.join(ENGINES)}, got {self.engine!r}{hint}")
+
+    def written(self, chips: int) -> str:
+        """The options as YAML, for a run on ``chips`` chips."""
+        values = {
+            "chips": chips,
+            "images": self.images,
+            "engine": chosen(self.engine),
+            "replication": self.replication if isinstance(self.replication, str) else dict(self.replication),
+            "idle_tiles": self.idle_tiles,
+            "component_detail": sorted(self.component_detail),
+        }
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def whole_number(text: str) -> int | None:
+    """The number that ``text`` writes in decimal digits, up to nine of them; None if it is anything else."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
 
 
 def options(
@@ -47,10 +71,15 @@ def _replication(texts: Sequence[str] | None) -> Replication:
         return "balanced"
     if list(texts) == ["none"]:
         return "none"
-    factors = {}
+    factors: dict[str, int] = {}
     for text in texts:
-        layer, equals, copies = text.rpartition("=")
-        if not equals or not copies.isdigit():
-            raise ArchsimError(f"--replicate: expected LAYER=N or none, got {text!r}")
-        factors[layer] = int(copies)
+        layer, equals, number = text.rpartition("=")
+        copies = whole_number(number)
+        if text == "none":
+            raise ArchsimError("--replicate: 'none' stands alone, got other factors beside it")
+        if not equals or copies is None:
+            raise ArchsimError(f"--replicate: expected LAYER=N or none, got {text!r:.200}")
+        if layer in factors:
+            raise ArchsimError(f"--replicate: {layer!r} is given twice, {factors[layer]} and {copies} copies")
+        factors[layer] = copies
     return factors

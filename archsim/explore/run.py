@@ -10,7 +10,7 @@ from typing import Any
 
 from archsim.compile.network import chips_to_fit, compile_network
 from archsim.errors import ArchsimError
-from archsim.explore.options import Options
+from archsim.explore.options import Options, whole_number
 from archsim.results import Run
 from archsim.sim.simulate import simulate_network
 from archsim.spec.chip import Chip
@@ -18,7 +18,10 @@ from archsim.spec.loader import Loaded, load_chip
 from archsim.workload import load_graph
 from archsim.workload.graph import Graph
 
-__all__ = ["Design", "chips_wanted", "load_design", "run_design"]
+__all__ = ["MAX_TILES", "Design", "chips_wanted", "load_design", "run_design"]
+
+MAX_TILES = 2**20
+"""The tiles of the largest board: each takes memory, also where it stays empty."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,9 @@ class Design:
         """A hash of chip and network together, 16 digits."""
         return hashlib.sha256((self.chip.config_hash + self.workload.config_hash).encode()).hexdigest()[:16]
 
-    def resolved(self) -> dict[str, Any]:
-        """Both documents, fully resolved."""
-        return {
-            "chip": self.chip.model.model_dump(mode="json", by_alias=True, exclude_none=True),
-            "workload": self.workload.model.model_dump(mode="json", by_alias=True, exclude_none=True),
-        }
+    def resolved(self) -> dict[str, str]:
+        """Both documents, fully resolved, as YAML that archsim reads."""
+        return {"chip": self.chip.resolved_yaml(), "workload": self.workload.resolved_yaml()}
 
 
 def load_design(chip: str, workload: str, overrides: Sequence[str] = ()) -> Design:
@@ -55,19 +55,21 @@ def chips_wanted(text: str) -> int | None:
     """``--chips``: a number, or None for ``fit``."""
     if text == "fit":
         return None
-    if not text.isdigit() or int(text) < 1:
-        raise ArchsimError(f"--chips: expected 'fit' or a number of at least 1, got {text!r}")
-    return int(text)
+    number = whole_number(text)
+    if not number:
+        raise ArchsimError(f"--chips: expected 'fit' or a number of at least 1, got {text!r:.200}")
+    return number
 
 
 def run_design(
     design: Design, chips: int | None, options: Options, report: Callable[[str], None] = lambda step: None
 ) -> Run:
     """Compile ``design`` onto ``chips`` chips and simulate it; None: the smallest board that holds the network once."""
-    if chips is not None and chips < 1:
-        raise ArchsimError(f"chips: expected at least 1, got {chips}")
     began = perf_counter()
     chip = design.chip.model
+    most = max(1, MAX_TILES // chip.tiles)
+    if chips is not None and not 1 <= chips <= most:
+        raise ArchsimError(f"chips: expected 1 to {most} of {chip.tiles} tiles each, got {chips}")
     count = chips if chips is not None else chips_to_fit(design.graph, chip)
     report(f"compiling onto {count} chip{'s' if count > 1 else ''}")
     detail = options.component_detail
@@ -79,7 +81,7 @@ def run_design(
         engine_name=options.engine,
         idle_tiles=options.idle_tiles,
         config_hash=design.config_hash,
-        resolved=design.resolved(),
+        resolved={**design.resolved(), "run": options.written(count)},
         report=report,
     )
     return replace(run, wall={"compile": compiled_s, **run.wall, "wall": perf_counter() - began})

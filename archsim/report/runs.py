@@ -2,32 +2,63 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
-import yaml
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from archsim.errors import ArchsimError
 from archsim.report.files import write_text
+from archsim.report.hardware import plain_text
 from archsim.report.tables import as_csv, as_markdown
-from archsim.results import Run
+from archsim.results import Run, per
 from archsim.units import format_si
 
-__all__ = ["COMPARE_COLUMNS", "compare_row", "comparison_tables", "run_tables", "write_comparison", "write_run"]
+__all__ = [
+    "COMPARE_COLUMNS",
+    "compare_row",
+    "comparison_record",
+    "comparison_tables",
+    "require_folder",
+    "run_tables",
+    "statistics",
+    "write_comparison",
+    "write_run",
+]
 
 Records = list[dict[str, Any]]
 
+SHARES = ("share", "mean busy", "largest busy", "busy", "starved", "blocked")
+"""Keys of records whose values are shares, shown in percent."""
+
 
 def _grid(title: str, records: Records) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=plain_text(title), title_justify="left")
     for key, value in (records[0] if records else {}).items():
-        table.add_column(key, justify="left" if isinstance(value, str) else "right", overflow="fold")
+        table.add_column(plain_text(key), justify="left" if isinstance(value, str) else "right", overflow="fold")
     for record in records:
-        table.add_row(*(value if isinstance(value, str) else f"{value:.4g}" for value in record.values()))
+        table.add_row(*(plain_text(_cell(value)) for value in record.values()))
     return table
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _shown(records: Records) -> Records:
+    """The same records with their shares in percent."""
+    return [
+        {key: f"{value:.1%}" if key in SHARES and value is not None else value for key, value in record.items()}
+        for record in records
+    ]
 
 
 def headline(run: Run) -> Records:
@@ -39,7 +70,7 @@ def headline(run: Run) -> Records:
     timing, unit = run.timing, run.unit
     return [
         row("latency", format_si(run.latency_s, "s"), f"one {unit} in the empty machine, first token in to last out"),
-        row("steady latency", format_si(timing.steady_latency_ps * 1e-12, "s"), "the same with the pipeline full"),
+        row("steady latency", format_si(timing.steady_latency_ps / 1e12, "s"), "the same with the pipeline full"),
         row(
             "interval",
             format_si(run.interval_s, "s"),
@@ -52,13 +83,11 @@ def headline(run: Run) -> Records:
         ),
         row("energy, gated", format_si(run.energy_j, "J"), f"per {unit}: actions, and stated static power × interval"),
         row("energy, always on", format_si(run.energy_always_on_j, "J"), f"per {unit}: every component at full power"),
-        row(
-            "average power", format_si(run.energy_j / run.interval_s, "W"), f"gated; always on {run.always_on_w:.5g} W"
-        ),
+        row("average power", format_si(run.average_power_w, "W"), f"gated; always on {run.always_on_w:.5g} W"),
         row(
             "area",
             f"{run.area_mm2:.5g} mm²",
-            f"{run.chips} chips, {run.tiles['used']} of {run.tiles['board']} tiles in use",
+            f"{run.chips} chip{'s' if run.chips > 1 else ''}, {run.tiles['used']} of {run.tiles['board']} tiles in use",
         ),
         row(
             "cells in use",
@@ -74,18 +103,18 @@ def energy_records(run: Run) -> Records:
     """The ledger by component, largest first."""
     total = run.energy_j or 1.0
     parts = sorted(run.ledger.by_component().items(), key=lambda item: -item[1])
-    return [{"component": name, "energy": format_si(j, "J"), "share": f"{j / total:.1%}"} for name, j in parts]
+    return [{"component": name, "energy": format_si(j, "J"), "share": j / total} for name, j in parts]
 
 
 def link_records(run: Run) -> Records:
-    """Bytes and busy time by kind of link."""
+    """Bytes and busy time by kind of link; a functional unit's tokens carry no bytes."""
     return [
         {
             "kind": kind,
             "links": int(busy["links"]),
-            "bytes": float(run.bytes_by_link_kind.get(kind, 0.0)),
-            "mean busy": f"{busy['mean']:.1%}",
-            "largest busy": f"{busy['max']:.1%}",
+            "bytes": run.bytes_by_link_kind.get(kind),
+            "mean busy": busy["mean"],
+            "largest busy": busy["max"],
         }
         for kind, busy in run.busy_by_link_kind.items()
     ]
@@ -96,10 +125,10 @@ def layer_records(run: Run) -> Records:
     return [
         {
             "layer": layer,
-            "copies": run.replication.get(layer, ""),
-            "busy": f"{waiting.busy:.1%}",
-            "starved": f"{waiting.starved:.1%}",
-            "blocked": f"{waiting.blocked:.1%}",
+            "copies": run.replication.get(layer),
+            "busy": waiting.busy,
+            "starved": waiting.starved,
+            "blocked": waiting.blocked,
         }
         for layer, waiting in run.waiting.items()
     ]
@@ -107,52 +136,106 @@ def layer_records(run: Run) -> Records:
 
 def run_tables(run: Run) -> Group:
     """What ``archsim run`` prints."""
-    title = Text(f"{run.workload} on {run.chips} × {run.chip}", style="bold")
+    title = plain_text(f"{run.workload} on {run.chips} × {run.chip}")
+    title.stylize("bold")
     title.append(
         f"  ({run.engine} engine, detail {run.detail}, {run.timing.images} {run.unit}s, {run.timing.events} events)",
         style="not bold",
     )
-    parts: list[RenderableType] = [title, _grid("Result", headline(run)), _grid("Energy", energy_records(run))]
-    parts += [_grid("Links", link_records(run)), _grid("Layers", [_text(r) for r in layer_records(run)])]
+    parts: list[RenderableType] = [title, _grid("Result", headline(run)), _grid("Energy", _shown(energy_records(run)))]
+    parts += [_grid("Links", _shown(link_records(run))), _grid("Layers", _shown(layer_records(run)))]
     return Group(*parts)
 
 
-def _text(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: str(value) for key, value in record.items()}
-
-
 def statistics(run: Run) -> str:
-    """Flat statistics, one ``name value unit`` a line."""
-    units = {"_s": "s", "_j": "J", "_w": "W", "_mm2": "mm2", "_per_s": "1/s", "_per_inference": "J", "_tops": "TOPS"}
+    """Flat statistics, one ``name value unit`` a line, ``-`` where there is no unit; the ledger has a table of its
+    own.  A name holds no white space, and a value no line break."""
     lines: list[str] = []
 
-    def walk(prefix: str, value: Any) -> None:
+    def walk(path: tuple[str, ...], value: Any) -> None:
         if isinstance(value, dict):
             for key, inner in value.items():
-                walk(f"{prefix}.{key}" if prefix else str(key), inner)
+                walk((*path, re.sub(r"\s+", "_", str(key))), inner)
         elif not isinstance(value, list):
-            ending = max((end for end in units if prefix.endswith(end)), key=len, default="")
-            lines.append(f"{prefix} {value} {units.get(ending, '-')}")
+            lines.append(f"{'.'.join(path)} {' '.join(str(value).split())} {_unit(path, run)}")
 
-    walk("", run.to_json())
+    walk((), run.to_json())
     return "\n".join(lines) + "\n"
 
 
+UNITS = {
+    "bytes_by_link_kind": "B",
+    "energy_breakdown_j": "J",
+    "energy_j_per_inference": "J",
+    "energy_always_on_j_per_inference": "J",
+    "effective_tops": "TOPS",
+    "macs": "MAC",
+    "peak.tops": "TOPS",
+    "peak.power_w": "W",
+    "peak.area_mm2": "mm2",
+    "peak.tops_per_w": "TOPS/W",
+    "peak.tops_per_mm2": "TOPS/mm2",
+}
+"""Units of statistics whose name does not end in theirs."""
+
+
+def _unit(path: tuple[str, ...], run: Run) -> str:
+    if path == ("throughput_per_s",):
+        return f"{run.unit}/s"
+    for name in (".".join(path), path[0]):
+        if name in UNITS:
+            return UNITS[name]
+    ending = path[0].rpartition("_")[2] if len(path) == 1 else ""
+    return {"s": "s", "w": "W", "mm2": "mm2"}.get(ending, "-")
+
+
+def require_folder(folder: Path | None) -> None:
+    """ArchsimError if ``folder`` cannot be made or written into; better found before a long run than after it."""
+    if folder is None:
+        return
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise ArchsimError(f"cannot write into {str(folder)!r:.300}: {str(there)!r:.300} is not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ArchsimError(f"cannot write into {str(folder)!r:.300}: no permission to write in {str(there)!r:.300}")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArchsimError(f"cannot make the folder {str(folder)!r:.300}: {error.strerror}") from None
+
+
 def write_run(run: Run, folder: Path) -> None:
-    """``resolved.yaml``, ``stats.txt``, and each table as CSV and Markdown, in ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    resolved = yaml.safe_dump(dict(run.resolved), sort_keys=False, allow_unicode=True, width=120)
-    write_text(folder / "resolved.yaml", resolved)
-    write_text(folder / "stats.txt", statistics(run))
+    """``resolved.yaml``, ``stats.txt``, and each table as CSV (plain numbers) and Markdown, in ``folder``."""
+    _write(folder, run_files(run))
+
+
+def run_files(run: Run) -> dict[str, str]:
+    """The text of each file of a run by its name."""
+    files = {"resolved.yaml": resolved_text(run), "stats.txt": statistics(run)}
     tables = {"result": headline(run), "ledger": run.ledger.records(), "links": link_records(run)}
     tables["layers"] = layer_records(run)
-    _write_tables(folder, tables)
-
-
-def _write_tables(folder: Path, tables: dict[str, Records]) -> None:
     for name, records in tables.items():
-        write_text(folder / f"{name}.csv", as_csv(records))
-        write_text(folder / f"{name}.md", as_markdown(records))
+        files |= _table(name, records, _shown(records))
+    return files
+
+
+def resolved_text(run: Run) -> str:
+    """The resolved documents and the options of the run in one YAML file, a key for each."""
+    return "".join(f"{key}:\n{indent(text, '  ')}" for key, text in run.resolved.items())
+
+
+def _table(name: str, records: Records, shown: Records) -> dict[str, str]:
+    return {f"{name}.csv": as_csv(records), f"{name}.md": as_markdown(shown)}
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    """Write all files, whose texts are ready, so that little can come between the first and the last."""
+    _make(folder)
+    for name, text in files.items():
+        write_text(folder / name, text)
 
 
 COMPARE_COLUMNS = (
@@ -174,15 +257,41 @@ COMPARE_COLUMNS = (
 )
 
 
+def comparison_record(run: Run) -> dict[str, Any]:
+    """One line of a comparison as plain numbers, in SI units unless the key says otherwise."""
+    return {
+        "workload": run.workload,
+        "chip": run.chip,
+        "chips": run.chips,
+        "area_mm2": run.area_mm2,
+        "most_copies": _most_copies(run),
+        "dense_share": run.dense_share,
+        "throughput_per_s": run.throughput_per_s,
+        "throughput_unit": run.unit,
+        "latency_s": run.latency_s,
+        "interval_s": run.interval_s,
+        "energy_j_per_inference": run.energy_j,
+        "energy_always_on_j_per_inference": run.energy_always_on_j,
+        "effective_tops": run.effective_tops,
+        "throughput_per_s_mm2": per(run.throughput_per_s, run.area_mm2),
+        "throughput_per_s_w": per(run.throughput_per_s, run.average_power_w),
+        "bottleneck": run.bottleneck.server,
+        "bottleneck_share": run.bottleneck.share,
+    }
+
+
+def _most_copies(run: Run) -> int:
+    return max(run.replication.values(), default=1)
+
+
 def compare_row(run: Run) -> dict[str, Any]:
-    """One line of a comparison."""
-    watts = run.energy_j / run.interval_s
+    """One line of a comparison, to be read."""
     values = (
         run.workload,
         run.chip,
         run.chips,
         run.area_mm2,
-        max(run.replication.values()),
+        _most_copies(run),
         f"{run.dense_share:.0%}",
         run.throughput_per_s,
         run.unit,
@@ -190,8 +299,8 @@ def compare_row(run: Run) -> dict[str, Any]:
         format_si(run.energy_j, "J"),
         format_si(run.energy_always_on_j, "J"),
         run.effective_tops,
-        run.throughput_per_s / run.area_mm2,
-        run.throughput_per_s / watts,
+        per(run.throughput_per_s, run.area_mm2),
+        per(run.throughput_per_s, run.average_power_w),
         f"{run.bottleneck.server} {run.bottleneck.share:.0%}",
     )
     return dict(zip(COMPARE_COLUMNS, values, strict=True))
@@ -213,7 +322,15 @@ def comparison_tables(runs: Sequence[Run], ratios: Records) -> Group:
 
 def write_comparison(runs: Sequence[Run], ratios: Records, folder: Path) -> None:
     """The comparison's tables, and a folder for each run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _write_tables(folder, {"comparison": [compare_row(run) for run in runs], "ratios": ratios})
-    for run in runs:
-        write_run(run, folder / f"{run.chip}-{run.workload}")
+    files = _table("comparison", [comparison_record(run) for run in runs], [compare_row(run) for run in runs])
+    if ratios:
+        files |= _table("ratios", ratios, ratios)
+    each = {folder_name(run): run_files(run) for run in runs}
+    _write(folder, files)
+    for name, of_run in each.items():
+        _write(folder / name, of_run)
+
+
+def folder_name(run: Run) -> str:
+    """The name of a run's folder: names come from files that anybody may have written, so no path gets in."""
+    return re.sub(r"[^\w.+-]", "_", f"{run.chip}-{run.workload}").lstrip(".")[:200]

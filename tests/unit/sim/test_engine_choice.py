@@ -1,0 +1,45 @@
+"""Which engine runs, and that it does not matter for the result."""
+
+from __future__ import annotations
+
+import pytest
+
+from archsim.compile.network import compile_network
+from archsim.sim import compiled, engines, reference
+from archsim.sim.simulate import simulate_network
+from tests.networks import CONVOLUTIONS, chip, network
+
+
+def test_the_compiled_engine_runs_where_numba_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: object())
+    assert engines.chosen() == "compiled"
+
+
+def test_the_reference_runs_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(engines, "find_spec", asked.append)
+    assert engines.chosen() == "simpy"
+    assert asked == ["numba"]
+    result = compile_network(network(CONVOLUTIONS, (3, 8, 8)), chip("isaac-ce", 8), 1)
+    assert simulate_network(result, images=1).engine == "simpy"
+
+
+def test_an_engine_that_is_named_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    assert engines.chosen("compiled") == "compiled"
+    assert engines.chosen("simpy") == "simpy"
+    assert engines.engine("simpy") is reference.run
+    assert engines.engine("compiled") is compiled.run
+
+
+@pytest.mark.parametrize("design", ["isaac-ce", "puma"])
+def test_both_engines_give_the_same_figures(design: str) -> None:
+    result = compile_network(network(CONVOLUTIONS, (3, 8, 8)), chip(design, 12), 1)
+
+    def figures(engine: str) -> dict[str, object]:
+        value = simulate_network(result, images=3, engine_name=engine).to_json()
+        assert value.pop("engine") == engine
+        value.pop("simulate_s")
+        return value
+
+    assert figures("simpy") == figures("compiled")
