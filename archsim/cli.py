@@ -172,7 +172,7 @@ def compare(
     from archsim.explore.compare import compare as compare_designs
     from archsim.explore.compare import prepare, ratios
     from archsim.explore.options import options
-    from archsim.report.hardware import print_wide
+    from archsim.report.hardware import plain_text, print_wide
     from archsim.report.progress import progress
     from archsim.report.runs import comparison_tables, require_folder, write_comparison
 
@@ -183,7 +183,7 @@ def compare(
     with progress(3 * len(comparison.designs)) as report:
         for result in compare_designs(comparison, wanted, report):
             runs.append(result)
-            typer.echo(result.one_line(), err=True)
+            print(plain_text(result.one_line()).plain, file=sys.stderr)  # not by echo, which passes by the bar
     normalised = ratios(runs)
     if out is not None:
         write_comparison(runs, normalised, out)

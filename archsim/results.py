@@ -122,6 +122,8 @@ class Run:
     resolved: Mapping[str, str] = field(repr=False)
     """YAML of the resolved chip, the resolved workload and the options."""
     wall: Mapping[str, float] = field(default_factory=dict)
+    idle_tiles: bool = True
+    """Whether the static power of tiles that hold nothing is part of the ledger."""
 
     @property
     def interval_s(self) -> float:
@@ -200,6 +202,7 @@ class Run:
             "replication": dict(self.replication),
             "dense_share": self.dense_share,
             "tiles": dict(self.tiles),
+            "idle_tiles_counted": self.idle_tiles,
             "waiting": {
                 k: {"busy": w.busy, "starved": w.starved, "blocked": w.blocked} for k, w in self.waiting.items()
             },

@@ -31,7 +31,7 @@ Replication = Literal["balanced", "none"] | Mapping[str, int]
 """How many copies: balanced for the smallest interval, one of each, or a user's own factors."""
 
 
-MUCH = 1.1
+MUCH = 1.15
 """How many times as long as the slowest stage the busiest link may work before other placements are tried."""
 
 TRIES = 3
@@ -148,30 +148,51 @@ def _compile(
     return _detailed(compiled, component_detail)
 
 
-def _best(graph: Graph, board: Board, ways: Iterable[Attempt], check_buffers: bool) -> Compiled:
-    """The first way of which no link needs much longer than its stages, or the best of the first few that do."""
+@dataclass(frozen=True)
+class _Draft:
+    """A network placed and lowered, its capacities still unknown."""
+
+    attempt: Attempt
+    placements: list[Placement]
+    builder: Builder
+    lowered: Lowered
+    program: Program
+
+    @cached_property
+    def links_ps(self) -> int:
+        return busiest_link_ps(self.program)
+
+    @cached_property
+    def stages_ps(self) -> int:
+        return busiest_stage_ps(self.program)
+
+
+def _best(graph: Graph, board: Board, ways: Iterator[Attempt], check_buffers: bool) -> Compiled:
+    """The first way of which no link needs much longer than its stages, or else the best of the first few; the next
+    few if the buffers are too small for those."""
     failure: BufferTooSmallError | None = None
-    best: Compiled | None = None
-    least, tries = 0, 0
+    while drafts := _next_drafts(graph, board, ways):
+        for draft in sorted(drafts, key=lambda d: max(d.links_ps, d.stages_ps)):
+            try:
+                return _finished(graph, board, draft, check_buffers)
+            except BufferTooSmallError as error:
+                failure = error
+    assert failure is not None
+    raise failure
+
+
+def _next_drafts(graph: Graph, board: Board, ways: Iterator[Attempt]) -> list[_Draft]:
+    """The next ways that fit, up to the first of which no link needs much longer than its stages."""
+    drafts: list[_Draft] = []
     for attempt in ways:
-        placements = attempt.placed()
-        if placements is None:
-            continue
-        try:
-            compiled = _compiled(graph, board, attempt, placements, check_buffers)
-        except BufferTooSmallError as error:
-            failure = error
-            continue
-        links, stages = busiest_link_ps(compiled.program), busiest_stage_ps(compiled.program)
-        if best is None or max(links, stages) < least:
-            best, least = compiled, max(links, stages)
-        tries += 1
-        if links <= MUCH * stages or tries == TRIES:
-            break
-    if best is None:
-        assert failure is not None
-        raise failure
-    return best
+        if (placements := attempt.placed()) is not None:
+            builder = Builder(board, board.chip.tile.core.encoding.input_bits)
+            mapped = {m.layer.name: m for m in attempt.planner.mapped(attempt.copies)}
+            lowered = lower(builder, graph, mapped, placements, attempt.copies)
+            drafts.append(_Draft(attempt, placements, builder, lowered, builder.program()))
+            if len(drafts) == TRIES or drafts[-1].links_ps <= MUCH * drafts[-1].stages_ps:
+                break
+    return drafts
 
 
 def _detailed(compiled: Compiled, layers: frozenset[str]) -> Compiled:
@@ -183,17 +204,13 @@ def _stage_tiles(stages: Iterable[Stage]) -> list[int]:
     return [HOST if stage.place == "host" else int(stage.place.removeprefix("tile ")) for stage in stages]
 
 
-def _compiled(
-    graph: Graph, board: Board, attempt: Attempt, placements: list[Placement], check_buffers: bool
-) -> Compiled:
-    tile, copies = board.chip.tile, attempt.copies
-    builder = Builder(board, tile.core.encoding.input_bits)
-    mapped = {m.layer.name: m for m in attempt.planner.mapped(copies)}
-    lowered = lower(builder, graph, mapped, placements, copies)
-    stage_tile = _stage_tiles(builder.stages)
-    program = with_capacities(builder.program(), stage_tile, buffer_bits(tile), check=check_buffers)
-    work = dict(builder.work.counts)
-    return Compiled(graph, board, copies, mapped, tuple(placements), program, lowered, tuple(stage_tile), work)
+def _finished(graph: Graph, board: Board, draft: _Draft, check_buffers: bool) -> Compiled:
+    copies, placements = draft.attempt.copies, tuple(draft.placements)
+    mapped = {m.layer.name: m for m in draft.attempt.planner.mapped(copies)}
+    stage_tile = _stage_tiles(draft.program.stages)
+    program = with_capacities(draft.program, stage_tile, buffer_bits(board.chip.tile), check=check_buffers)
+    work = dict(draft.builder.work.counts)
+    return Compiled(graph, board, copies, mapped, placements, program, draft.lowered, tuple(stage_tile), work)
 
 
 def _does_not_fit(graph: Graph, chip: Chip, chips: int, copies: Copies) -> CompileError:

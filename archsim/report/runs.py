@@ -257,6 +257,14 @@ COMPARE_COLUMNS = (
 )
 
 
+COMPARE_TABLES = {
+    "Boards": ("chips", "area mm2", "copies", "dense", "limited by"),
+    "Comparison": ("per s", "unit", "latency", "energy", "always on"),
+    "Efficiency": ("TOPS", "per s mm2", "per s W"),
+}
+"""The columns of a comparison as it is printed: in tables that a terminal of 80 characters holds."""
+
+
 def comparison_record(run: Run) -> dict[str, Any]:
     """One line of a comparison as plain numbers, in SI units unless the key says otherwise."""
     return {
@@ -308,7 +316,11 @@ def compare_row(run: Run) -> dict[str, Any]:
 
 def comparison_tables(runs: Sequence[Run], ratios: Records) -> Group:
     """What ``archsim compare`` prints at the end."""
-    parts: list[RenderableType] = [_grid("Comparison", [compare_row(run) for run in runs])]
+    rows = [compare_row(run) for run in runs]
+    parts: list[RenderableType] = [
+        _grid(title, [{key: row[key] for key in ("workload", "chip", *keys)} for row in rows])
+        for title, keys in COMPARE_TABLES.items()
+    ]
     if ratios:
         parts.append(_grid(f"Relative to {ratios[0]['over']}", ratios))
     note = (

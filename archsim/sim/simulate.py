@@ -81,6 +81,7 @@ def simulate_network(
         config_hash=config_hash,
         resolved=resolved or {},
         wall={"simulate": simulated},
+        idle_tiles=idle_tiles,
     )
 
 

@@ -179,7 +179,9 @@ def test_a_layer_in_component_detail_is_named(call: Command) -> None:
 def test_idle_tiles_are_counted_unless_told_otherwise(call: Command) -> None:
     counted = run_json(call, "puma", "dense.yaml")["energy_j_per_inference"]
     assert run_json(call, "puma", "dense.yaml", "--idle-tiles")["energy_j_per_inference"] == counted
-    assert run_json(call, "puma", "dense.yaml", "--no-idle-tiles")["energy_j_per_inference"] < counted
+    without = run_json(call, "puma", "dense.yaml", "--no-idle-tiles")
+    assert without["energy_j_per_inference"] < counted
+    assert without["idle_tiles_counted"] is False
 
 
 def test_set_reaches_the_chip_and_with_its_prefix_the_workload(call: Command) -> None:

@@ -98,6 +98,20 @@ def test_a_comparison_is_a_line_a_run_and_the_ratios() -> None:
     assert "Relative" not in printed(comparison_tables(runs[:1], []))
 
 
+def test_every_column_of_a_comparison_is_printed_once_beside_the_names() -> None:
+    printed_once = [key for keys in module.COMPARE_TABLES.values() for key in keys]
+    assert sorted([*printed_once, "workload", "chip"]) == sorted(COMPARE_COLUMNS)
+
+
+def test_a_comparison_fits_a_terminal_of_80_characters() -> None:
+    run = fabricated(chip="isaac-ce", workload="lstm-2048", unit="sample", area_mm2=1452.1)
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(comparison_tables([run], []))
+    text = console.export_text()
+    for words in ("lstm-2048", "isaac-ce", "always on", "per s mm2", "area mm2", "sample", "5e+05"):
+        assert f" {words} " in text, words
+
+
 def test_a_line_of_a_comparison_by_hand() -> None:
     row = compare_row(fabricated())
     assert tuple(row) == COMPARE_COLUMNS

@@ -60,7 +60,8 @@ def test_the_interval_is_the_mean_over_the_second_half_of_the_images() -> None:
 
 def test_no_interval_is_below_the_time_that_an_inference_keeps_its_busiest_server() -> None:
     layers = ({"conv": 12, "kernel": 3, "pad": 1}, {"globalpool": "average"}, {"flatten": True}, {"dense": 1})
-    result = compiled(layers=layers, shape=(1, 8, 8), tiles=6)
+    narrow = chip("isaac-ce", 6, "tile.core.components.crossbar.columns=64")
+    result = compile_network(network(layers, (1, 8, 8)), narrow, 1)
     for images in (2, 3, 4):  # the first comes late over a crowded network, and the second catches up
         run = simulate_network(result, images=images)
         assert run.timing.interval_ps >= 1_600_000
