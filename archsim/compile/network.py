@@ -214,12 +214,17 @@ def _finished(graph: Graph, board: Board, draft: _Draft, check_buffers: bool) ->
 
 
 def _does_not_fit(graph: Graph, chip: Chip, chips: int, copies: Copies) -> CompileError:
-    needed = sum(count * copies[name] for name, count in arrays_needed(graph, chip).items())
-    core = chip.tile.core
-    have = chips * chip.tiles * core.count * core.the("crossbar")[1].count
-    cells = core.encoding.weight_bits
+    core, shape = chip.tile.core, slot_shape(chip.tile.core)
+    arrays_a_core = core.the("crossbar")[1].count
+    cores = {m.name: -(-copies[m.name] * slice_layer(m, shape).count // shape.per_core) for m in graph.matrix_layers}
+    needed, have = sum(cores.values()) * arrays_a_core, chips * chip.tiles * core.count * arrays_a_core
+    gap = (
+        f"the board has {have}, {needed - have} too few"
+        if needed > have
+        else f"and the board has {have}, but the parts of its layers leave gaps in the tiles"
+    )
     return CompileError(
-        f"{graph.name} does not fit {chips} × {chip.name}: it needs {needed} arrays in whole cores, the board has "
-        f"{have}, {max(0, needed - have)} too few. {chips_to_fit(graph, chip)} chips hold it once; fewer than {cells} "
-        "weight bits, more bits a cell or fewer copies need fewer arrays."
+        f"{graph.name} does not fit {chips} × {chip.name}: it needs {needed} arrays in whole cores, {gap}. "
+        f"{chips_to_fit(graph, chip)} chips hold it once; fewer than {core.encoding.weight_bits} weight bits, more "
+        "bits a cell or fewer copies need fewer arrays."
     )

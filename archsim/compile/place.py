@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from archsim.compile.slicing import SLACK, Part, Slots, parts_of
+from archsim.compile.slicing import ECONOMIES, Economy, Part, Slots, parts_of
 from archsim.workload.graph import Layer
 
 __all__ = [
@@ -187,14 +187,16 @@ class _Tiles:
         self.load[tile] -= piece.load
 
 
-def plan(slots: Slots, demand: Demand, spatial: int, room: Room, windows: int, slack: float = SLACK) -> Mapped:
+def plan(
+    slots: Slots, demand: Demand, spatial: int, room: Room, windows: int, economy: Economy = ECONOMIES[0]
+) -> Mapped:
     """One copy of a layer as parts that fit a tile in cores and, as far as can be estimated, in buffer.
 
     If the whole input does not fit a tile's buffer, the rows are split over more tiles, each with some channels.
     """
     found: list[tuple[int, tuple[Part, ...]]] = []
     for least in range(1, slots.row_blocks + 1):
-        parts = tuple(parts_of(slots, least, SHARE_FOR_SUMS * room.buffer_bits / room.value_bits, slack))
+        parts = tuple(parts_of(slots, least, SHARE_FOR_SUMS * room.buffer_bits / room.value_bits, economy))
         bits = max(demand.bits(part, spatial, windows, room.value_bits) for part in parts)
         found.append((bits, parts))
         if bits <= SHARE_FOR_ONE * room.buffer_bits:

@@ -14,7 +14,7 @@ from archsim.compile.elementwise import layer_operations, operations_by_row, uni
 from archsim.compile.lower import layer_window
 from archsim.compile.place import Demand, Mapped, Order, Placement, Room, least_cores, place, plan
 from archsim.compile.replicate import Copies, balanced, copies_at, most_copies
-from archsim.compile.slicing import SLACK, SlotShape, slice_layer, slot_shape
+from archsim.compile.slicing import ECONOMIES, Economy, SlotShape, slice_layer, slot_shape
 from archsim.hardware.mvm import mvm_timing
 from archsim.spec.chip import Chip
 from archsim.spec.tile import Operator, Tile
@@ -122,10 +122,10 @@ def _loads(layer: Layer, riders: list[Layer], tile: Tile) -> tuple[float, float]
 class Planner:
     """Plans the parts of each layer for any numbers of copies: the more copies, the narrower the strip of each.
 
-    ``share`` is that of a tile's buffer to count on, ``slack`` the cores that a copy may take for less traffic.
+    ``share`` is that of a tile's buffer to count on, ``economy`` how sparing copies are with room.
     """
 
-    def __init__(self, graph: Graph, chip: Chip, chips: int, share: float, slack: float = SLACK) -> None:
+    def __init__(self, graph: Graph, chip: Chip, chips: int, share: float, economy: Economy = ECONOMIES[0]) -> None:
         tile = chip.tile
         shape: SlotShape = slot_shape(tile.core)
         areas = max(1, round(chip.tiles / TILES_AN_AREA))
@@ -133,7 +133,7 @@ class Planner:
         self.room = Room(chips, chip.tiles, tile.core.count, shape.per_core, bits, values, areas)
         self.spatial = _spatial(graph)
         self.layers = list(graph.matrix_layers)
-        self.slack = slack
+        self.economy = economy
         riders = _riders(graph)
         self._slots = {layer.name: slice_layer(layer, shape) for layer in self.layers}
         self._demand = {layer.name: _demand(graph, layer, riders[layer.name], tile) for layer in self.layers}
@@ -154,7 +154,7 @@ class Planner:
         if key not in self._plans:
             name = layer.name
             self._plans[key] = plan(
-                self._slots[name], self._demand[name], self.spatial[name], self.room, windows, self.slack
+                self._slots[name], self._demand[name], self.spatial[name], self.room, windows, self.economy
             )
         return self._plans[key]
 
@@ -182,9 +182,9 @@ class Planner:
 
 
 def planners(graph: Graph, chip: Chip, chips: int, copies: Copies) -> list[Planner]:
-    """A planner for each share of the buffers, with as much slack as lets ``copies`` fit; none if they do not."""
-    for slack in (SLACK, 1.0):
-        found = [Planner(graph, chip, chips, share, slack) for share in BUFFER_SHARES]
+    """A planner for each share of the buffers, as generous with room as lets ``copies`` fit; none if they do not."""
+    for economy in ECONOMIES:
+        found = [Planner(graph, chip, chips, share, economy) for share in BUFFER_SHARES]
         if any(found[0].place(copies, order, strict=False) is not None for order in ORDERS):
             return found
     return []

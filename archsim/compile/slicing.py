@@ -15,21 +15,29 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import inf
+from typing import NamedTuple
 
 from archsim.hardware.mvm import cells_per_weight, crossbar
 from archsim.spec.tile import Core
 from archsim.workload.graph import Layer
 
-__all__ = ["PARTIALS", "SLACK", "Part", "SlotShape", "Slots", "parts_of", "slice_layer", "slot_shape"]
+__all__ = ["ECONOMIES", "PARTIALS", "Economy", "Part", "SlotShape", "Slots", "parts_of", "slice_layer", "slot_shape"]
 
 
 PARTIALS = 2
 """Partial sums of other tiles that one tile adds to its own: parts are summed along a binary tree."""
 
 
-SLACK = 1.03
-"""The cores that a grid of parts may take for less traffic, where there are enough: those of the tightest grid times
-this."""
+class Economy(NamedTuple):
+    """How sparing a grid of parts is with room: at most ``slack`` times the cores of the tightest grid, for less
+    traffic; or of the tiles, counting what parts leave of a tile as taken."""
+
+    slack: float = 1.03
+    whole_tiles: bool = False
+
+
+ECONOMIES = (Economy(), Economy(whole_tiles=True), Economy(slack=1.0, whole_tiles=True))
+"""From the most generous to the tightest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,15 +188,16 @@ def _split(total: int, pieces: int) -> list[tuple[int, int]]:
     return list(pairwise(total * k // pieces for k in range(pieces + 1)))
 
 
-def parts_of(slots: Slots, least_rows: int = 1, most_partial: float = inf, slack: float = SLACK) -> list[Part]:
+def parts_of(
+    slots: Slots, least_rows: int = 1, most_partial: float = inf, economy: Economy = ECONOMIES[0]
+) -> list[Part]:
     """One copy as parts that each fit a tile, in ``least_rows`` or more pieces along the rows.
 
     The partial sums that come together at a part, of at most two others, are at most ``most_partial`` values where a
     grid allows that.
 
-    Of all grids, those that take the fewest cores or at most ``slack`` times as many (of whole tiles, where there is no
-    slack); of those, the one that moves the fewest values: each input goes to every piece along the columns, each
-    output is added over the pieces along the rows.
+    Of all grids, those that take as little room as ``economy`` asks; of those, the one that moves the fewest values:
+    each input goes to every piece along the columns, each output is added over the pieces along the rows.
     """
     shape = slots.shape
     if slots.row_blocks * slots.column_blocks * least_rows <= shape.per_tile and least_rows == 1:
@@ -196,7 +205,7 @@ def parts_of(slots: Slots, least_rows: int = 1, most_partial: float = inf, slack
         pieces = _split(slots.bundles, -(-slots.bundles // each))
         whole = (0, slots.row_blocks), (0, slots.column_blocks)
         return [Part(slots, piece, *whole, 0, k) for k, piece in enumerate(pieces)]
-    rows, columns = _grid(slots, least_rows, most_partial, slack)
+    rows, columns = _grid(slots, least_rows, most_partial, economy)
     row_pieces, column_pieces = _split(slots.row_blocks, rows), _split(slots.column_blocks, columns)
     return [
         Part(
@@ -215,7 +224,7 @@ def parts_of(slots: Slots, least_rows: int = 1, most_partial: float = inf, slack
     ]
 
 
-def _grid(slots: Slots, least_rows: int, most_partial: float, slack: float) -> tuple[int, int]:
+def _grid(slots: Slots, least_rows: int, most_partial: float, economy: Economy) -> tuple[int, int]:
     shape = slots.shape
     found = []
     for rows in range(min(least_rows, slots.row_blocks), slots.row_blocks + 1):
@@ -226,10 +235,10 @@ def _grid(slots: Slots, least_rows: int, most_partial: float, slack: float) -> t
         wide = -(-slots.column_blocks // columns)
         each = -(-high * wide // shape.per_core)
         size = rows * columns * each
-        if slack <= 1:  # whole tiles, what such parts leave of one counted in
+        if economy.whole_tiles:
             size = -(-rows * columns // (shape.per_tile // shape.per_core // each))
         moved = columns * slots.row_blocks * shape.rows + (rows - 1) * slots.column_blocks * shape.weights
         found.append((size, moved, rows, columns, min(rows - 1, PARTIALS) * wide * shape.weights))
     found = [grid for grid in found if grid[4] <= most_partial] or [min(found, key=lambda grid: grid[4])]
     fewest = min(grid[0] for grid in found)
-    return min((moved, size, r, c) for size, moved, r, c, _ in found if size <= slack * fewest)[2:]
+    return min((moved, size, r, c) for size, moved, r, c, _ in found if size <= economy.slack * fewest)[2:]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from archsim.compile.place import Demand, Mapped, Room, place
 from archsim.compile.planner import Planner
-from archsim.compile.slicing import parts_of, slice_layer, slot_shape
+from archsim.compile.slicing import ECONOMIES, parts_of, slice_layer, slot_shape
 from archsim.workload import load_graph
 from tests.unit.compile.nets import chip, network
 
@@ -127,6 +127,6 @@ def test_against_the_estimates_what_finds_no_tile_goes_where_most_buffer_is_left
 
 def test_a_network_that_fits_exactly_once_is_placed_with_its_single_window_layers_first():
     graph = load_graph("lstm-2048", ["sequence=2"])[0]
-    planner = Planner(graph, CHIP, 17, 0.9, 1.0)
+    planner = Planner(graph, CHIP, 17, 0.9, ECONOMIES[-1])
     once = dict.fromkeys((layer.name for layer in graph.matrix_layers), 1)
     assert any(planner.place(once, order, strict=False) for order in ORDERS)
