@@ -61,6 +61,14 @@ def _shown(records: Records) -> Records:
     ]
 
 
+STEADY = 0.1
+"""The spread of intervals, over their mean, up to which a run is called steady."""
+
+
+def _steadiness(spread: float) -> str:
+    return "steady" if spread <= STEADY else "not yet steady: simulate more with --images"
+
+
 def headline(run: Run) -> Records:
     """The figures that a run is read for, each with its unit and what it means."""
 
@@ -74,7 +82,7 @@ def headline(run: Run) -> Records:
         row(
             "interval",
             format_si(run.interval_s, "s"),
-            f"between two {unit}s, steady; spread {timing.interval_spread:.2%}",
+            f"between two {unit}s, {_steadiness(timing.interval_spread)}; spread {timing.interval_spread:.2%}",
         ),
         row(
             "throughput",

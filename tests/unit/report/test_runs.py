@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from archsim.report.runs import (
     comparison_record,
     comparison_tables,
     folder_name,
+    headline,
     require_folder,
     run_tables,
     statistics,
@@ -190,6 +192,13 @@ def test_resolved_yaml_holds_chip_workload_and_options(tmp_path: Path) -> None:
     write_run(fabricated(resolved={"chip": nested, "workload": "name: w\n", "run": "chips: 1\n"}), tmp_path)
     value = yaml.safe_load((tmp_path / "resolved.yaml").read_text())
     assert value == {"chip": yaml.safe_load(nested), "workload": {"name": "w"}, "run": {"chips": 1}}
+
+
+def test_a_run_whose_intervals_still_vary_says_so() -> None:
+    assert headline(fabricated())[2]["meaning"] == "between two images, steady; spread 1.00%"
+    timing = replace(fabricated().timing, interval_spread=0.25)
+    varying = headline(replace(fabricated(), timing=timing))[2]
+    assert varying["meaning"] == "between two images, not yet steady: simulate more with --images; spread 25.00%"
 
 
 def test_statistics_are_one_name_value_and_unit_a_line() -> None:
