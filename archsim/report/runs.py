@@ -65,8 +65,10 @@ STEADY = 0.1
 """The spread of intervals, over their mean, up to which a run is called steady."""
 
 
-def _steadiness(spread: float) -> str:
-    return "steady" if spread <= STEADY else "not yet steady: simulate more with --images"
+def _steadiness(timing: Timing) -> str:
+    if timing.images == 1:
+        return "not measured, only one was simulated"
+    return "steady" if timing.interval_spread <= STEADY else "uneven: more --images give a better mean"
 
 
 def headline(run: Run) -> Records:
@@ -82,7 +84,7 @@ def headline(run: Run) -> Records:
         row(
             "interval",
             format_si(run.interval_s, "s"),
-            f"between two {unit}s, {_steadiness(timing.interval_spread)}; spread {timing.interval_spread:.2%}",
+            f"between two {unit}s, {_steadiness(timing)}; spread {timing.interval_spread:.2%}",
         ),
         row(
             "throughput",
@@ -152,7 +154,13 @@ def run_tables(run: Run) -> Group:
     )
     parts: list[RenderableType] = [title, _grid("Result", headline(run)), _grid("Energy", _shown(energy_records(run)))]
     parts += [_grid("Links", _shown(link_records(run))), _grid("Layers", _shown(layer_records(run)))]
-    return Group(*parts)
+    note = (
+        "Links and 'limited by' are shares of the interval. Layers: shares of the whole run, its filling and draining "
+        "included, on average over a layer's MVM or pooling stages; the rest of the time a stage has nothing left to "
+        "do. steady latency: from the first token offered to the last one out, waiting in full buffers included. Links "
+        "are named by kind and place: a tile, or chip and router coordinates."
+    )
+    return Group(*parts, Text(note, style="italic"))
 
 
 def statistics(run: Run) -> str:
@@ -337,7 +345,11 @@ def comparison_tables(runs: Sequence[Run], ratios: Records) -> Group:
     note = (
         "copies: the most that any layer has. dense: share of the arrays in use that hold dense layers. energy: gated "
         "(actions, and stated static power × interval); always on: every component at full power all the time. "
-        "per s W: inferences a second over the gated average power. TOPS: done, 2 operations a MAC."
+        "per s W: inferences a second over the gated average power, the inverse of the gated energy; since what is "
+        "idle counts for nothing there, it can exceed what the chip's peak figures suggest. TOPS: done, 2 operations a "
+        "MAC. "
+        "Without --chips, boards have the smallest silicon area at which every chip holds every network of this "
+        "comparison once, rounded to whole chips: other networks beside it make other boards."
     )
     parts.append(Text(note, style="italic"))
     return Group(*parts)

@@ -75,7 +75,7 @@ def simulate_network(
         replication=dict(compiled.copies),
         dense_share=_dense_share(compiled),
         tiles={"used": compiled.tiles_used, "board": board.tiles},
-        waiting=_waiting(program, outcome, {"mvm", "body", board.chip.tile.core.the("crossbar")[0]}),
+        waiting=_waiting(compiled, program, outcome),
         bottleneck=_bottleneck(compiled, program, outcome, timing, images),
         version=__version__,
         config_hash=config_hash,
@@ -168,18 +168,27 @@ def _busy_links(compiled: Compiled, outcome: Outcome, timing: Timing, images: in
     }
 
 
-def _waiting(program: Program, outcome: Outcome, computing: set[str]) -> dict[str, Waiting]:
-    """How the stages of each layer spend the makespan, on average over those whose component is in ``computing``."""
-    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0, 0.0])
+def _waiting(compiled: Compiled, program: Program, outcome: Outcome) -> dict[str, Waiting]:
+    """How the stages of each layer that compute spend the makespan, on average; at component detail for each component
+    as ``layer.component``, and for the layer that of its arrays."""
+    array = compiled.board.chip.tile.core.the("crossbar")[0]
+    rows = {name for group in compiled.board.chip.tile.core.pipeline.steps for name in group}
+    sums: dict[str, list[float]] = {}
+    for layer in compiled.graph:
+        detailed = [f"{layer.name}.{name}" for name in rows] if layer.name in compiled.detail else []
+        sums |= {key: [0.0, 0.0, 0.0, 0.0] for key in (layer.name, *sorted(detailed))}
     makespan = max(1, outcome.makespan)
     for number, stage in enumerate(program.stages):
-        if stage.component in computing:
-            entry = sums[stage.layer]
+        keys = [stage.layer] if stage.component in ("mvm", "body", array) else []
+        if stage.layer in compiled.detail and stage.component in rows:
+            keys.append(f"{stage.layer}.{stage.component}")
+        for key in keys:
+            entry = sums[key]
             entry[0] += 1
             entry[1] += float(outcome.stage_own_time[number]) / makespan
             entry[2] += float(outcome.stage_starved[number]) / makespan
             entry[3] += float(outcome.stage_blocked[number]) / makespan
-    return {layer: Waiting(b / n, s / n, k / n) for layer, (n, b, s, k) in sums.items()}
+    return {layer: Waiting(b / n, s / n, k / n) for layer, (n, b, s, k) in sums.items() if n}
 
 
 def _bottleneck(compiled: Compiled, program: Program, outcome: Outcome, timing: Timing, images: int) -> Bottleneck:

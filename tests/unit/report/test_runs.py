@@ -198,7 +198,9 @@ def test_a_run_whose_intervals_still_vary_says_so() -> None:
     assert headline(fabricated())[2]["meaning"] == "between two images, steady; spread 1.00%"
     timing = replace(fabricated().timing, interval_spread=0.25)
     varying = headline(replace(fabricated(), timing=timing))[2]
-    assert varying["meaning"] == "between two images, not yet steady: simulate more with --images; spread 25.00%"
+    assert varying["meaning"] == "between two images, uneven: more --images give a better mean; spread 25.00%"
+    alone = headline(replace(fabricated(), timing=replace(timing, images=1, interval_spread=0.0)))[2]
+    assert alone["meaning"] == "between two images, not measured, only one was simulated; spread 0.00%"
 
 
 def test_statistics_are_one_name_value_and_unit_a_line() -> None:
