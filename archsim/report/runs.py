@@ -17,7 +17,7 @@ from archsim.errors import ArchsimError
 from archsim.report.files import write_text
 from archsim.report.hardware import plain_text
 from archsim.report.tables import as_csv, as_markdown
-from archsim.results import Run, per
+from archsim.results import Run, Timing, per
 from archsim.units import format_si
 
 __all__ = [
