@@ -265,6 +265,7 @@ COMPARE_COLUMNS = (
     "copies",
     "dense",
     "per s",
+    "spread",
     "unit",
     "latency",
     "energy",
@@ -279,7 +280,7 @@ COMPARE_COLUMNS = (
 COMPARE_TABLES = {
     "Boards": ("chips", "area mm2", "copies", "dense", "limited by"),
     "Comparison": ("per s", "unit", "latency", "energy", "always on"),
-    "Efficiency": ("TOPS", "per s mm2", "per s W"),
+    "Efficiency": ("TOPS", "per s mm2", "per s W", "spread"),
 }
 """The columns of a comparison as it is printed: in tables that a terminal of 80 characters holds."""
 
@@ -297,6 +298,7 @@ def comparison_record(run: Run) -> dict[str, Any]:
         "throughput_unit": run.unit,
         "latency_s": run.latency_s,
         "interval_s": run.interval_s,
+        "interval_spread": run.timing.interval_spread,
         "energy_j_per_inference": run.energy_j,
         "energy_always_on_j_per_inference": run.energy_always_on_j,
         "effective_tops": run.effective_tops,
@@ -321,6 +323,7 @@ def compare_row(run: Run) -> dict[str, Any]:
         _most_copies(run),
         f"{run.dense_share:.0%}",
         run.throughput_per_s,
+        f"{run.timing.interval_spread:.0%}",
         run.unit,
         format_si(run.latency_s, "s"),
         format_si(run.energy_j, "J"),
@@ -343,7 +346,9 @@ def comparison_tables(runs: Sequence[Run], ratios: Records) -> Group:
     if ratios:
         parts.append(_grid(f"Relative to {ratios[0]['over']}", ratios))
     note = (
-        "copies: the most that any layer has. dense: share of the arrays in use that hold dense layers. energy: gated "
+        "spread: largest less smallest interval between inferences, over the mean; where it is large, more --images "
+        "give a better mean. copies: the most that any layer has. dense: share of the arrays in use that hold dense "
+        "layers. energy: gated "
         "(actions, and stated static power × interval); always on: every component at full power all the time. "
         "per s W: inferences a second over the gated average power, the inverse of the gated energy; since what is "
         "idle counts for nothing there, it can exceed what the chip's peak figures suggest. TOPS: done, 2 operations a "

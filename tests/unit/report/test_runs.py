@@ -125,6 +125,7 @@ def test_a_line_of_a_comparison_by_hand() -> None:
         "copies": 4,
         "dense": "25%",
         "per s": pytest.approx(500_000),
+        "spread": "1%",
         "unit": "image",
         "latency": "5 us",
         "energy": "3 uJ",
@@ -244,7 +245,9 @@ def test_a_comparison_writes_its_tables_and_a_folder_for_each_run(tmp_path: Path
     for name in ("a-w", "b-w"):
         assert {path.name for path in (tmp_path / name).iterdir()} == FILES
     assert [float(row["latency_s"]) for row in rows(tmp_path / "comparison.csv")] == pytest.approx([5e-6, 5e-6])
-    assert "| w | a | 1 | 10 | 4 | 25% | 500000 | image | 5 us | 3 uJ |" in (tmp_path / "comparison.md").read_text()
+    assert (
+        "| w | a | 1 | 10 | 4 | 25% | 500000 | 1% | image | 5 us | 3 uJ |" in (tmp_path / "comparison.md").read_text()
+    )
     assert rows(tmp_path / "ratios.csv") == [{"chip": "b", "over": "a", "metric": "latency", "w": "2.0"}]
 
 
