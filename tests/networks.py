@@ -14,7 +14,38 @@ from archsim.spec.workload import Workload
 from archsim.workload import build_graph
 from archsim.workload.graph import Graph
 
-__all__ = ["CONVOLUTIONS", "DENSE", "chip", "document", "fabricated", "network", "small", "text"]
+__all__ = ["CONVOLUTIONS", "DENSE", "RUN_KEYS", "chip", "document", "fabricated", "network", "small", "text"]
+
+RUN_KEYS: dict[str, type | tuple[type, ...]] = {
+    "chip": str,
+    "workload": str,
+    "chips": int,
+    "images": int,
+    "engine": str,
+    "detail": str,
+    "latency_s": float,
+    "steady_latency_s": float,
+    "interval_s": float,
+    "throughput_per_s": float,
+    "throughput_unit": str,
+    "energy_j_per_inference": float,
+    "energy_always_on_j_per_inference": float,
+    "average_power_w": float,
+    "area_mm2": float,
+    "effective_tops": float,
+    "peak": dict,
+    "utilisation": dict,
+    "energy_breakdown_j": dict,
+    "bytes_by_link_kind": dict,
+    "replication": dict,
+    "bottleneck": dict,
+    "events": int,
+    "simulate_s": float,
+    "wall_s": float,
+    "version": str,
+    "config_hash": str,
+}
+"""What a run promises, and a comparison for each of its runs."""
 
 DENSE = ({"dense": 16, "activation": "none", "bias": False, "name": "only"},)
 """On 128 inputs: one array of an ISAAC core, a part of one MVM unit of PUMA."""

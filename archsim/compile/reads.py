@@ -101,11 +101,6 @@ class Reads:
     need: Ints
     free: Ints
 
-    def least_pixels(self) -> int:
-        """The pixels that must be held at once: the largest need[n] - free[n-1], in pixels of the set."""
-        needed, freed = self.pixels.below(self.need), self.pixels.below(self.free)
-        return int((needed - np.concatenate(([0], freed[:-1]))).max())
-
 
 def _last(index: Ints, axis: int, window: Window, size: int) -> Ints:
     far = index * window.stride[axis] - window.pad[axis] + (window.kernel[axis] - 1) * window.dilation[axis]

@@ -20,42 +20,11 @@ from archsim.sim import compiled as compiled_engine
 from archsim.sim import reference
 from archsim.spec.loader import load_chip
 from archsim.workload import load_graph
-from tests.networks import CONVOLUTIONS, DENSE, small, text
+from tests.networks import CONVOLUTIONS, DENSE, RUN_KEYS, small, text
 
 Command = Callable[..., tuple[int, str, str]]
 WALL = ("compile_s", "simulate_s", "wall_s")
 SMALL = [word for key in small(8) for word in ("--set", key)]
-
-RUN_KEYS: dict[str, type | tuple[type, ...]] = {
-    "chip": str,
-    "workload": str,
-    "chips": int,
-    "images": int,
-    "engine": str,
-    "detail": str,
-    "latency_s": float,
-    "steady_latency_s": float,
-    "interval_s": float,
-    "throughput_per_s": float,
-    "throughput_unit": str,
-    "energy_j_per_inference": float,
-    "energy_always_on_j_per_inference": float,
-    "average_power_w": float,
-    "area_mm2": float,
-    "effective_tops": float,
-    "peak": dict,
-    "utilisation": dict,
-    "energy_breakdown_j": dict,
-    "bytes_by_link_kind": dict,
-    "replication": dict,
-    "bottleneck": dict,
-    "events": int,
-    "simulate_s": float,
-    "wall_s": float,
-    "version": str,
-    "config_hash": str,
-}
-"""What a run promises, and a comparison for each of its runs."""
 
 
 @pytest.fixture(autouse=True)

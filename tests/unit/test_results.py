@@ -7,42 +7,12 @@ import json
 import pytest
 
 from archsim.results import Ledger, LedgerRow, geometric_mean, per
-from tests.networks import fabricated
-
-KEYS = {
-    "chip": str,
-    "workload": str,
-    "chips": int,
-    "images": int,
-    "engine": str,
-    "detail": str,
-    "latency_s": float,
-    "steady_latency_s": float,
-    "interval_s": float,
-    "throughput_per_s": float,
-    "throughput_unit": str,
-    "energy_j_per_inference": float,
-    "energy_always_on_j_per_inference": float,
-    "average_power_w": float,
-    "area_mm2": float,
-    "effective_tops": float,
-    "peak": dict,
-    "utilisation": dict,
-    "energy_breakdown_j": dict,
-    "bytes_by_link_kind": dict,
-    "replication": dict,
-    "bottleneck": dict,
-    "events": int,
-    "simulate_s": float,
-    "wall_s": float,
-    "version": str,
-    "config_hash": str,
-}
+from tests.networks import RUN_KEYS, fabricated
 
 
 def test_the_json_holds_every_promised_key_with_its_type() -> None:
     value = json.loads(json.dumps(fabricated().to_json(), allow_nan=False))
-    for key, kind in KEYS.items():
+    for key, kind in RUN_KEYS.items():
         assert type(value[key]) is kind, key
     assert {"cells", "time"} <= set(value["utilisation"])
     assert {"layer", "reason"} <= set(value["bottleneck"])
