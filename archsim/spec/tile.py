@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -81,7 +82,7 @@ class Core(Strict):
     issue: Issue | None = None
     components: Rows
 
-    @property
+    @cached_property
     def cycle_ps(self) -> int:
         """The cycle in ps."""
         return _ps(self.cycle)
@@ -160,7 +161,7 @@ class Tile(Strict):
     published: list[Published] = []
     readings: list[Reading] = []
 
-    @property
+    @cached_property
     def cycle_ps(self) -> int:
         """The cycle of the tile's clock in ps."""
         return _ps(self.cycle)
