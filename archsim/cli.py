@@ -196,6 +196,9 @@ def compare(
 
 def main() -> None:
     """The console script: one clear message and exit code 2 for whatever a user can cause."""
+    from archsim.report.notices import show_notices
+
+    show_notices()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ² still gets the numbers
     try:

@@ -28,7 +28,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.sim._numba import entry, helper, leading_zeros, trailing_zeros
+from archsim.jit import entry, helper, leading_zeros, trailing_zeros
 
 Ints = NDArray[np.int64]
 
@@ -463,7 +463,7 @@ def _serve(m: Ints, now: int, h: int) -> None:
             _cross(m, now, h, now)
 
 
-@entry
+@entry("the event loop", seconds=5)
 def simulate(m: Ints) -> bool:
     """Run until nothing can happen; False when the pool was too small and the state is of no use."""
     now = 0
