@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -137,20 +138,27 @@ def run(
     engine: EngineOption = None,
     idle_tiles: IdleTiles = True,
     out: Out = None,
+    records: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write every firing, delivery and passage over a link.")
+    ] = None,
     json: Json = None,
 ) -> None:
     """Simulate a network on a board of chips: time, energy, traffic, and what limits it."""
     from archsim.explore.options import options
     from archsim.explore.run import chips_wanted, load_design, run_design
+    from archsim.report.files import require_folder
     from archsim.report.hardware import print_wide
     from archsim.report.progress import progress
-    from archsim.report.runs import require_folder, run_tables, write_run
+    from archsim.report.records import write_records
+    from archsim.report.runs import run_tables, write_run
 
     wanted, size = options(images, engine, replicate, idle_tiles, component_detail), chips_wanted(chips)
     require_folder(out)
+    require_folder(records)
     design = load_design(chip, workload, set_ or [])
+    keep = None if records is None else partial(write_records, records)
     with progress(3) as report:
-        result = run_design(design, size, wanted, report)
+        result = run_design(design, size, wanted, report, keep)
     if out is not None:
         write_run(result, out)
     if not _emit(result.to_json(), json):
@@ -182,15 +190,15 @@ def trace(
     from archsim.explore.options import options
     from archsim.explore.run import chips_wanted, load_design
     from archsim.explore.trace import trace_design, view
+    from archsim.report.files import require_file
     from archsim.report.perfetto import require_perfetto
     from archsim.report.progress import progress
-    from archsim.report.runs import require_folder
     from archsim.report.trace import trace_lines, write_trace
 
     wanted, size = options(images, engine, replicate, True, component_detail), chips_wanted(chips)
     shown = view(since, until, tile, flow)
     require_perfetto()
-    require_folder(file.parent)
+    require_file(file)
     design = load_design(chip, workload, set_ or [])
     with progress(3) as report:
         timeline = trace_design(design, size, wanted, shown, report)
@@ -220,9 +228,10 @@ def compare(
     from archsim.explore.compare import prepare, ratios
     from archsim.explore.options import options
     from archsim.explore.pool import processors
+    from archsim.report.files import require_folder
     from archsim.report.hardware import plain_text, print_wide
     from archsim.report.progress import progress
-    from archsim.report.runs import comparison_tables, require_folder, write_comparison
+    from archsim.report.runs import comparison_tables, write_comparison
 
     wanted = options(images, engine, None, idle_tiles, None)
     require_folder(out)

@@ -11,7 +11,9 @@ from typing import Any
 from archsim.compile.network import Compiled, chips_to_fit, compile_network
 from archsim.errors import ArchsimError
 from archsim.explore.options import Options, whole_number
+from archsim.program import Program
 from archsim.results import Run
+from archsim.sim.outcome import Outcome
 from archsim.sim.simulate import simulate_network
 from archsim.spec.chip import Chip
 from archsim.spec.loader import Loaded, load_chip
@@ -74,9 +76,16 @@ def compile_design(design: Design, chips: int | None, options: Options, report: 
 
 
 def run_design(
-    design: Design, chips: int | None, options: Options, report: Callable[[str], None] = lambda step: None
+    design: Design,
+    chips: int | None,
+    options: Options,
+    report: Callable[[str], None] = lambda step: None,
+    keep: Callable[[Compiled, Program, Outcome], None] | None = None,
 ) -> Run:
-    """Compile ``design`` onto ``chips`` chips and simulate it; None: the smallest board that holds the network once."""
+    """Compile ``design`` onto ``chips`` chips and simulate it; None: the smallest board that holds the network once.
+
+    ``keep`` is given all records of the run for the steady state.
+    """
     began = perf_counter()
     compiled = compile_design(design, chips, options, report)
     compiled_s = perf_counter() - began
@@ -88,5 +97,6 @@ def run_design(
         config_hash=design.config_hash,
         resolved={**design.resolved(), "run": options.written(compiled.board.chips)},
         report=report,
+        keep=keep,
     )
     return replace(run, wall={"compile": compiled_s, **run.wall, "wall": perf_counter() - began})

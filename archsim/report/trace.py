@@ -172,7 +172,8 @@ class _Tracks:
             Argument("token", spans.number),
             Argument("start_ps", spans.start),
             Argument("queued_ps", spans.waited, absent=0),
-            Argument("flow", which, [flow.name for flow in flows]),
+            Argument("flow", which, [f"{number}: {flow.name}" for number, flow in zip(numbers, flows, strict=True)]),
+            Argument("from", which, [program.stages[flow.source].name for flow in flows]),
         )
         layers = [program.stages[flow.source].layer for flow in flows]
         self.writer.add_slices(track, spans.start, spans.busy, which, layers, arguments, arrows)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from archsim.errors import RecordsError
 from archsim.program import Program
 from archsim.sim import compiled, reference
+from archsim.sim.levels import tokens_held
 from archsim.sim.outcome import Outcome, Records, Wanted
 from tests.property.programs import programs
 from tests.property.results import differences, result
@@ -92,3 +93,23 @@ def test_every_token_on_a_link_starts_when_it_comes_or_waits_for_one_that_is_on_
         ends = [0, *(end for _, end, _ in spans)]
         assert all(start >= end for (start, _, _), end in zip(spans, ends, strict=False))
         assert all(start == end for (start, _, wait), end in zip(spans, ends, strict=False) if wait)
+
+
+@repeatable
+@given(programs(), st.data())
+def test_the_tokens_held_at_an_end_peak_as_the_engine_says_and_a_window_of_them_is_a_cut(
+    program: Program, data: st.DataObject
+) -> None:
+    outcome = whole(program)
+    since = data.draw(st.integers(0, outcome.makespan))
+    every = frozenset(range(len(program.stages)))
+    window = compiled.run(program, records=Wanted(every, since=since)).records
+    for end in range(int(program.end_offsets[-1])):
+        times, held = tokens_held(program, outcome.records, end)
+        assert held.min() >= 0
+        assert max(held.max(), program.arrays.flow_initial[program.arrays.end_flow[end]]) == outcome.end_peak[end]
+        assert held.max() <= program.arrays.end_capacity[end]
+        later, still_held = tokens_held(program, window, end, since)
+        inside = times > since
+        assert later.tolist() == [since, *times[inside]]
+        assert still_held.tolist() == [held[~inside][-1], *held[inside]]
