@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from archsim import jit
+from archsim import demand, jit
 from archsim.errors import ArchsimError
-from archsim.program import Program
+from archsim.program import Program, Sequence, Stage
 from archsim.sim.outcome import Outcome, RecordsWanted
 
-__all__ = ["Engine", "EngineName", "chosen", "engine"]
+__all__ = ["Engine", "EngineName", "chosen", "engine", "make_ready"]
 
 EngineName = Literal["compiled", "simpy"]
 
@@ -51,6 +51,16 @@ def _say_that_the_reference_runs() -> None:
         "Python works through every event; pip install numba",
         jit.MISSING,
     )
+
+
+def make_ready(name: str | None = None) -> None:
+    """Compile the engine of that name if that has still to be done, and say what there is to say of it: once, before
+    several processes run it."""
+    if chosen(name) == "compiled":
+        one = Sequence.constant(1)
+        program = Program((Stage("", 1, one, one),), ())
+        demand.run(program.arrays, compiled=True)
+        engine("compiled")(program)
 
 
 def engine(name: EngineName) -> Callable[..., Outcome]:

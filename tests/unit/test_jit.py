@@ -152,7 +152,8 @@ def archsim_without_numba(*words: str | Path) -> subprocess.CompletedProcess[str
 
 
 def test_without_numba_the_reference_runs_and_says_so_once(dense: Path) -> None:
-    done = archsim_without_numba("compare", "isaac-ce", "puma", "--workload", dense, "--chips", "1", "--images", "2")
+    words = ("--workload", dense, "--chips", "1", "--images", "2", "--jobs", "1")
+    done = archsim_without_numba("compare", "isaac-ce", "puma", *words)
     assert done.returncode == 0
     notice, *runs = done.stderr.splitlines()
     assert notice == (
