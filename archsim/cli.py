@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -116,43 +117,95 @@ Replicate = Annotated[
     typer.Option(metavar="LAYER=N", help="Copies of a layer, repeatable; 'none' for one of each; default: balanced."),
 ]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes to use; default: one for each processor.")]
+ChipName = Annotated[str, typer.Argument(metavar="CHIP", help="A chip: its name or its file.")]
+WorkloadName = Annotated[str, typer.Argument(metavar="WORKLOAD", help="A network: its name or its file.")]
+Chips = Annotated[str, typer.Option(metavar="N|fit", help="Chips on the board; fit: as few as hold it once.")]
+ComponentDetail = Annotated[
+    list[str] | None, typer.Option(metavar="LAYER", help="Simulate a layer component by component; repeatable.")
+]
 IdleTiles = Annotated[bool, typer.Option(help="Count the static power of tiles that hold nothing.")]
 
 
 @app.command()
 def run(
-    chip: Annotated[str, typer.Argument(metavar="CHIP", help="A chip: its name or its file.")],
-    workload: Annotated[str, typer.Argument(metavar="WORKLOAD", help="A network: its name or its file.")],
-    chips: Annotated[
-        str, typer.Option(metavar="N|fit", help="Chips on the board; fit: as few as hold it once.")
-    ] = "fit",
+    chip: ChipName,
+    workload: WorkloadName,
+    chips: Chips = "fit",
     images: Images = 8,
     set_: Set = None,
     replicate: Replicate = None,
-    component_detail: Annotated[
-        list[str] | None, typer.Option(metavar="LAYER", help="Simulate a layer component by component; repeatable.")
-    ] = None,
+    component_detail: ComponentDetail = None,
     engine: EngineOption = None,
     idle_tiles: IdleTiles = True,
     out: Out = None,
+    records: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write every firing, delivery and passage over a link.")
+    ] = None,
     json: Json = None,
 ) -> None:
     """Simulate a network on a board of chips: time, energy, traffic, and what limits it."""
     from archsim.explore.options import options
     from archsim.explore.run import chips_wanted, load_design, run_design
+    from archsim.report.files import require_folder
     from archsim.report.hardware import print_wide
     from archsim.report.progress import progress
-    from archsim.report.runs import require_folder, run_tables, write_run
+    from archsim.report.records import write_records
+    from archsim.report.runs import run_tables, write_run
 
     wanted, size = options(images, engine, replicate, idle_tiles, component_detail), chips_wanted(chips)
     require_folder(out)
+    require_folder(records)
     design = load_design(chip, workload, set_ or [])
+    keep = None if records is None else partial(write_records, records)
     with progress(3) as report:
-        result = run_design(design, size, wanted, report)
+        result = run_design(design, size, wanted, report, keep)
     if out is not None:
         write_run(result, out)
     if not _emit(result.to_json(), json):
         print_wide(run_tables(result))
+
+
+@app.command()
+def trace(
+    chip: ChipName,
+    workload: WorkloadName,
+    file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The trace, such as run.pftrace.")],
+    chips: Chips = "fit",
+    images: Annotated[int, typer.Option(min=1, help="Inferences, one after the other.")] = 1,
+    set_: Set = None,
+    replicate: Replicate = None,
+    component_detail: ComponentDetail = None,
+    engine: EngineOption = None,
+    since: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Begin there, as '12 us'.")] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="End there, as '15 us'.")] = None,
+    tile: Annotated[
+        list[str] | None, typer.Option(metavar="[CHIP:]TILE", help="Only what is in this tile; repeatable.")
+    ] = None,
+    flow: Annotated[
+        str | None, typer.Option(metavar="LAYER", help="Arrows for the way of each token that this layer sends.")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Write a run as a timeline for ui.perfetto.dev: each core, unit, link and buffer, and what it did when."""
+    from archsim.explore.options import options
+    from archsim.explore.run import chips_wanted, load_design
+    from archsim.explore.trace import trace_design, view
+    from archsim.report.files import require_file
+    from archsim.report.perfetto import require_perfetto
+    from archsim.report.progress import progress
+    from archsim.report.trace import trace_lines, write_trace
+
+    wanted, size = options(images, engine, replicate, True, component_detail), chips_wanted(chips)
+    shown = view(since, until, tile, flow)
+    require_perfetto()
+    require_file(file)
+    design = load_design(chip, workload, set_ or [])
+    with progress(3) as report:
+        timeline = trace_design(design, size, wanted, shown, report)
+        report("writing the trace")
+        summary = write_trace(timeline, file, flow)
+    if not _emit(summary, json):
+        typer.echo(trace_lines(summary))
 
 
 @app.command()
@@ -175,9 +228,10 @@ def compare(
     from archsim.explore.compare import prepare, ratios
     from archsim.explore.options import options
     from archsim.explore.pool import processors
+    from archsim.report.files import require_folder
     from archsim.report.hardware import plain_text, print_wide
     from archsim.report.progress import progress
-    from archsim.report.runs import comparison_tables, require_folder, write_comparison
+    from archsim.report.runs import comparison_tables, write_comparison
 
     wanted = options(images, engine, None, idle_tiles, None)
     require_folder(out)
@@ -196,6 +250,9 @@ def compare(
 
 def main() -> None:
     """The console script: one clear message and exit code 2 for whatever a user can cause."""
+    from archsim.report.notices import show_notices
+
+    show_notices()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ² still gets the numbers
     try:

@@ -10,21 +10,19 @@ Programs; lists of objects when they run as plain Python, where compiling would 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from heapq import heappop, heappush
 from types import SimpleNamespace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import extending, njit
 from numpy.typing import NDArray
 
+from archsim import jit
 from archsim.program import ProgramArrays
 
 __all__ = ["Totals", "run"]
 
 Ints = NDArray[np.int64]
-Function = TypeVar("Function", bound=Callable[..., object])
 
 COMPILED_FROM = 100_000
 """Programs with this many firings are run compiled."""
@@ -44,10 +42,12 @@ class Totals(NamedTuple):
 def run(a: ProgramArrays, *, compiled: bool | None = None) -> Totals:
     """Fire all that can fire; a stage with firings left at the end can never go on.
 
-    ``compiled`` chooses the way to run, by default from the size; the result is the same.
+    ``compiled`` chooses the way to run, by default from the size; the result is the same, as it is where Numba is
+    not there to compile anything.
     """
     if compiled is None:
         compiled = int(a.stage_firings.sum()) >= COMPILED_FROM
+    compiled = compiled and not jit.MISSING
     t = _tables(a, compiled)
     (_drive_compiled if compiled else _drive)(t)
     return Totals(
@@ -166,19 +166,14 @@ def _consumers_first(a: ProgramArrays) -> Ints:
     return np.array(order, np.int64)
 
 
-def _either(function: Function) -> Function:
-    """A function that plain Python and compiled functions can both call."""
-    return extending.register_jitable(function)
-
-
-@_either
+@jit.either
 def _value(t: _Tables, number: int, n: int) -> int:
     sequence = t.sequences[number]
     place = sequence.start + n % sequence.period
     return t.pool[place] + sequence.offset + sequence.increment * (n // sequence.period)  # type: ignore[no-any-return]
 
 
-@_either
+@jit.either
 def _turn(t: _Tables, number: int) -> int:
     """The place in the queue of firings that are possible and wanted: a number that modulo stages is the rank.
 
@@ -191,7 +186,7 @@ def _turn(t: _Tables, number: int) -> int:
     return ((stage.fired << 32) // stage.firings + 1) * len(t.stages) + stage.rank  # type: ignore[no-any-return]
 
 
-@_either
+@jit.either
 def _activate(t: _Tables, ready: list[int], number: int) -> None:
     """The stage wants to fire, and so do those whose tokens it lacks, and so on."""
     t.stages[number].active = 1
@@ -219,7 +214,7 @@ def _activate(t: _Tables, ready: list[int], number: int) -> None:
             heappush(ready, _turn(t, number))
 
 
-@_either
+@jit.either
 def _fire(t: _Tables, ready: list[int], number: int) -> None:
     """One firing, and what it makes possible."""
     stage = t.stages[number]
@@ -249,7 +244,7 @@ def _fire(t: _Tables, ready: list[int], number: int) -> None:
         stage.active = 0
 
 
-@_either
+@jit.either
 def _finish(t: _Tables, ready: list[int], number: int) -> None:
     """The sources of which this was the last consumer fire the rest of their firings for nobody."""
     stage = t.stages[number]
@@ -283,4 +278,4 @@ def _drive(t: _Tables) -> None:
             _activate(t, ready, entry)
 
 
-_drive_compiled = njit(cache=True, nogil=True)(_drive)
+_drive_compiled = jit.entry("the sizing of buffers", seconds=3)(_drive)

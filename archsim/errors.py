@@ -8,6 +8,7 @@
     ├── WorkloadError            a network whose layers do not fit together
     ├── CompileError             a network that does not fit a board
     ├── ProgramError             a Program that breaks the rules of the timed dataflow
+    ├── RecordsError             more records of a run than can be kept
     └── DeadlockError            a run that can never end
 
 A traceback reaches a user only for a bug in archsim.
@@ -28,6 +29,7 @@ __all__ = [
     "Obstacle",
     "Problem",
     "ProgramError",
+    "RecordsError",
     "SpecError",
     "WorkloadError",
     "nearest",
@@ -79,6 +81,10 @@ class CompileError(ArchsimError):
 
 class ProgramError(ArchsimError):
     """A Program that no engine may run, found before the run."""
+
+
+class RecordsError(ArchsimError):
+    """A run has more records than were wanted at the most, or than the memory holds."""
 
 
 @dataclass(frozen=True, slots=True)

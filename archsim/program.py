@@ -185,6 +185,13 @@ class ProgramArrays(NamedTuple):
     hop_end: Ints
     link_hop: Ints
 
+    def values(self, q: int, first: int, past: int) -> Ints:
+        """The values of sequence number q from ``first`` up to but without ``past``."""
+        n = np.arange(first, past, dtype=np.int64)
+        period = int(self.q_period[q])
+        table = self.pool[self.q_start[q] : self.q_start[q] + period]
+        return table[n % period] + (self.q_offset[q] + self.q_increment[q] * (n // period))  # type: ignore[no-any-return]
+
 
 @dataclass(frozen=True)
 class Program:

@@ -36,6 +36,8 @@ class Options:
         if self.engine is not None and self.engine not in ENGINES:
             hint = nearest(self.engine, ENGINES)
             raise ArchsimError(f"engine: expected {' or '.join(ENGINES)}, got {self.engine!r}{hint}")
+        if self.engine is not None:
+            chosen(self.engine)  # or a message that it cannot run, before anything is compiled for it
 
     def written(self, chips: int) -> str:
         """The options as YAML, for a run on ``chips`` chips."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +33,7 @@ def in_processes(function: Callable[[Item], Result], items: Sequence[Item], jobs
     if min(jobs, len(items)) <= 1:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(min(jobs, len(items)), get_context("spawn"), _leave_when_interrupted) as pool:
+    with ProcessPoolExecutor(min(jobs, len(items)), get_context("spawn"), _be_silent) as pool:
         try:
             yield from pool.map(function, items)
         except BrokenProcessPool as error:
@@ -42,6 +43,8 @@ def in_processes(function: Callable[[Item], Result], items: Sequence[Item], jobs
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _leave_when_interrupted() -> None:
-    """An interrupt from the keyboard ends a worker at once and in silence; the parent says what there is to say."""
+def _be_silent() -> None:
+    """The parent says what there is to say: what is logged here is not shown, and an interrupt from the keyboard ends a
+    worker at once."""
+    logging.getLogger("archsim").setLevel(logging.ERROR)
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -8,17 +8,19 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
-from archsim.compile.network import chips_to_fit, compile_network
+from archsim.compile.network import Compiled, chips_to_fit, compile_network
 from archsim.errors import ArchsimError
 from archsim.explore.options import Options, whole_number
+from archsim.program import Program
 from archsim.results import Run
+from archsim.sim.outcome import Outcome
 from archsim.sim.simulate import simulate_network
 from archsim.spec.chip import Chip
 from archsim.spec.loader import Loaded, load_chip
 from archsim.workload import load_graph
 from archsim.workload.graph import Graph
 
-__all__ = ["MAX_TILES", "Design", "chips_wanted", "load_design", "run_design"]
+__all__ = ["MAX_TILES", "Design", "chips_wanted", "compile_design", "load_design", "run_design"]
 
 MAX_TILES = 2**20
 """The tiles of the largest board: each takes memory, also where it stays empty."""
@@ -61,11 +63,8 @@ def chips_wanted(text: str) -> int | None:
     return number
 
 
-def run_design(
-    design: Design, chips: int | None, options: Options, report: Callable[[str], None] = lambda step: None
-) -> Run:
-    """Compile ``design`` onto ``chips`` chips and simulate it; None: the smallest board that holds the network once."""
-    began = perf_counter()
+def compile_design(design: Design, chips: int | None, options: Options, report: Callable[[str], None]) -> Compiled:
+    """Compile ``design`` onto ``chips`` chips; None: onto the smallest board that holds the network once."""
     chip = design.chip.model
     most = max(1, MAX_TILES // chip.tiles)
     if chips is not None and not 1 <= chips <= most:
@@ -73,7 +72,22 @@ def run_design(
     count = chips if chips is not None else chips_to_fit(design.graph, chip)
     report(f"compiling onto {count} chip{'s' if count > 1 else ''}")
     detail = options.component_detail
-    compiled = compile_network(design.graph, chip, count, options.replication, component_detail=detail)
+    return compile_network(design.graph, chip, count, options.replication, component_detail=detail)
+
+
+def run_design(
+    design: Design,
+    chips: int | None,
+    options: Options,
+    report: Callable[[str], None] = lambda step: None,
+    keep: Callable[[Compiled, Program, Outcome], None] | None = None,
+) -> Run:
+    """Compile ``design`` onto ``chips`` chips and simulate it; None: the smallest board that holds the network once.
+
+    ``keep`` is given all records of the run for the steady state.
+    """
+    began = perf_counter()
+    compiled = compile_design(design, chips, options, report)
     compiled_s = perf_counter() - began
     run = simulate_network(
         compiled,
@@ -81,7 +95,8 @@ def run_design(
         engine_name=options.engine,
         idle_tiles=options.idle_tiles,
         config_hash=design.config_hash,
-        resolved={**design.resolved(), "run": options.written(count)},
+        resolved={**design.resolved(), "run": options.written(compiled.board.chips)},
         report=report,
+        keep=keep,
     )
     return replace(run, wall={"compile": compiled_s, **run.wall, "wall": perf_counter() - began})

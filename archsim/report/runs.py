@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from archsim.errors import ArchsimError
-from archsim.report.files import write_text
+from archsim.report.files import make_folder, write_text
 from archsim.report.hardware import plain_text
 from archsim.report.tables import as_csv, as_markdown
 from archsim.results import Run, Timing, per
@@ -25,7 +23,6 @@ __all__ = [
     "compare_row",
     "comparison_record",
     "comparison_tables",
-    "require_folder",
     "run_tables",
     "statistics",
     "write_comparison",
@@ -208,24 +205,6 @@ def _unit(path: tuple[str, ...], run: Run) -> str:
     return {"s": "s", "w": "W", "mm2": "mm2"}.get(ending, "-")
 
 
-def require_folder(folder: Path | None) -> None:
-    """ArchsimError if ``folder`` cannot be made or written into; better found before a long run than after it."""
-    if folder is None:
-        return
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise ArchsimError(f"cannot write into {str(folder)!r:.300}: {str(there)!r:.300} is not a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ArchsimError(f"cannot write into {str(folder)!r:.300}: no permission to write in {str(there)!r:.300}")
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ArchsimError(f"cannot make the folder {str(folder)!r:.300}: {error.strerror}") from None
-
-
 def write_run(run: Run, folder: Path) -> None:
     """``resolved.yaml``, ``stats.txt``, and each table as CSV (plain numbers) and Markdown, in ``folder``."""
     _write(folder, run_files(run))
@@ -252,7 +231,7 @@ def _table(name: str, records: Records, shown: Records) -> dict[str, str]:
 
 def _write(folder: Path, files: dict[str, str]) -> None:
     """Write all files, whose texts are ready, so that little can come between the first and the last."""
-    _make(folder)
+    make_folder(folder)
     for name, text in files.items():
         write_text(folder / name, text)
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.sim._numba import entry, helper, leading_zeros, trailing_zeros
+from archsim.jit import entry, helper, leading_zeros, trailing_zeros
 
 Ints = NDArray[np.int64]
 
@@ -40,12 +40,15 @@ DIGIT = 6
 SLOTS = 1 << DIGIT
 LEVELS = 11
 
-# The header.  USED words of the array's SIZE are in use; FULL says that more were wanted.
-STAGES_FROM, STAGES_TO, ARRIVALS, STACK, KEEP_ALL, USED, SIZE, FULL, MAKESPAN, HOPS_FROM, HOP_TAPES = range(11)
-LEVEL_MARKS = 11  # bit k: level k is not empty
-SLOT_MARKS = 12  # one word a level, bit j: slot j is not empty
+# The header.  USED words are in use, of the SIZE up to the end of the pool; FULL says that more were wanted.
+STAGES_FROM, STAGES_TO, HOPS_FROM, ARRIVALS, STACK, USED, SIZE, FULL, MAKESPAN = range(9)
+# Records are kept of the window from SINCE to UNTIL, LEFT more of them; TOKENS says that some are of ends or hops.
+TOKENS, HOP_TAPES, SINCE, UNTIL, LEFT = range(9, 14)
+LEVEL_MARKS = 14  # bit k: level k is not empty
+SLOT_MARKS = 15  # one word a level, bit j: slot j is not empty
 QUEUE_SLOTS = SLOT_MARKS + LEVELS
 HEADER = QUEUE_SLOTS + LEVELS * SLOTS
+POOL_FULL, TOO_MANY_RECORDS = 1, 2
 
 # Rows of stages and hops begin with their place in the queue: the time, and the next row in the same slot.
 WHEN, AFTER = 0, 1
@@ -94,6 +97,13 @@ FIRST_PAIRS = 4
 BUSY_UNTIL, LINK_WAITED, CROSSING = range(3)
 LINK_ROW = 4
 
+# A tape: how many records came before the window, the last one of those, then those in the window.  A word in the row
+# of a stage or end, or of HOP_TAPES for a row of hops, is the address of the last record written; NONE where none are
+# wanted.  So many words each takes:
+FIRING_RECORD = 4  # start, starved, blocked, the binding end
+DELIVERY_RECORD = 1  # time
+PASSAGE_RECORD = 2  # start, waited
+
 # Two numbers of up to 31 bits in one word: addresses, masks, counts.
 HALF = 32
 LOW = (1 << HALF) - 1
@@ -110,6 +120,24 @@ def _take(m: Ints, cursor: int) -> int:
         m[cursor + BASE] += m[cursor + GROWTH]
     m[cursor + AT] = place
     return value
+
+
+@helper
+def _record(m: Ints, tape: int, time: int, words: int) -> int:
+    """The address for a record of what happens at ``time``, on the tape of the word ``tape``; NONE if none is kept.
+    The times of a tape never fall."""
+    record: int = m[tape]
+    if record == NONE or time >= m[UNTIL]:
+        return NONE
+    if time < m[SINCE]:
+        m[record - 1] += 1
+        return record
+    if m[LEFT] == 0:
+        m[FULL] = TOO_MANY_RECORDS
+        return NONE
+    m[LEFT] -= 1
+    m[tape] = record + words
+    return record + words
 
 
 # --- The queue of times -----------------------------------------------------------------------------------
@@ -243,14 +271,12 @@ def _account(m: Ints, s: int, start: int) -> None:
     if m[s + FIRED] == 0:
         m[s + FIRST] = start
     m[s + LAST] = start
-    tape = m[s + STAGE_TAPE]
-    if tape != NONE:
-        m[tape] = start
-        m[s + STAGE_TAPE] = tape + 1
-        if m[KEEP_ALL]:
-            m[tape + m[s + FIRINGS]] = starved
-            m[tape + m[s + FIRINGS] * 2] = blocked
-            m[tape + m[s + FIRINGS] * 3] = bound
+    record = _record(m, s + STAGE_TAPE, start, FIRING_RECORD)
+    if record != NONE:
+        m[record] = start
+        m[record + 1] = starved
+        m[record + 2] = blocked
+        m[record + 3] = bound
 
 
 @helper
@@ -316,7 +342,7 @@ def _reserve(m: Ints, words: int) -> int:
     """The address of ``words`` zeros in the pool.  NONE when there are too few: the run must be given up."""
     begin: int = m[USED]
     if begin + words > m[SIZE]:
-        m[FULL] = 1
+        m[FULL] = POOL_FULL
         return NONE
     m[USED] = begin + words
     return begin
@@ -350,9 +376,10 @@ def _deliver(m: Ints, now: int, e: int, time: int) -> None:
         _widen_ring(m, e)
     m[_ring(m, e, token)] = time
     m[e + KNOWN] = token
-    if m[KEEP_ALL]:
-        m[m[e + END_TAPE]] = time
-        m[e + END_TAPE] += 1
+    if m[TOKENS]:
+        record = _record(m, e + END_TAPE, time, DELIVERY_RECORD)
+        if record != NONE:
+            m[record] = time
     if token == m[e + AWAITED]:
         m[e + AWAITED] = NEVER
         _learn(m, now, m[e + STAGE], T_IN, e, time)
@@ -392,6 +419,8 @@ def _arrive(m: Ints, now: int, h: int, time: int, tokens: int) -> None:
     behind = behind_waiting >> HALF
     if m[h + QUEUE] == 0 or behind > m[m[h + QUEUE] + QUEUE_MASK]:
         _widen_queue(m, h, behind)
+        if m[FULL] != 0:  # there may be no queue to write to
+            return
     place = _pair(m, m[h + QUEUE], behind)
     m[place] = time
     m[place + 1] = tokens
@@ -426,10 +455,11 @@ def _cross(m: Ints, now: int, h: int, time: int) -> None:
         m[link + BUSY_UNTIL] = start + service
         m[link + LINK_WAITED] += start - time
         across = start + m[link + CROSSING]
-        if m[KEEP_ALL]:
-            tape = m[HOP_TAPES] + (h - m[HOPS_FROM]) // HOP_ROW
-            m[m[tape]] = start
-            m[tape] += 1
+        if m[TOKENS]:
+            record = _record(m, m[HOP_TAPES] + (h - m[HOPS_FROM]) // HOP_ROW, start, PASSAGE_RECORD)
+            if record != NONE:
+                m[record] = start
+                m[record + 1] = start - time
         ends = m[h + HOP_ENDS]
         if ends & LOW == 0:
             if ends != 0:
@@ -463,9 +493,9 @@ def _serve(m: Ints, now: int, h: int) -> None:
             _cross(m, now, h, now)
 
 
-@entry
+@entry("the event loop", seconds=5)
 def simulate(m: Ints) -> bool:
-    """Run until nothing can happen; False when the pool was too small and the state is of no use."""
+    """Run until nothing can happen; False when it was given up, FULL says why, and the state is of no use."""
     now = 0
     for s in range(m[STAGES_FROM], m[STAGES_TO], STAGE_ROW):
         if m[s + FIRINGS] > 0:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.errors import ArchsimError
+from archsim.errors import ArchsimError, RecordsError
 from archsim.program import NO_NODE, Program
 from archsim.sim import _kernel as k
-from archsim.sim.outcome import BY_ITSELF, Outcome, Records, RecordsWanted
+from archsim.sim._tapes import Tapes
+from archsim.sim.outcome import Outcome, Wanted
 
 __all__ = ["Words"]
 
@@ -25,28 +26,23 @@ LINE = 8
 class Words:
     """The array of words of one run, and views of the rows in it."""
 
-    def __init__(self, program: Program, wanted: RecordsWanted, pool: int) -> None:
+    def __init__(self, program: Program, wanted: Wanted, pool: int) -> None:
         """``pool`` is how many words rings and queues may grow by."""
         self.program = program
-        self.wanted: RecordsWanted = wanted
-        self.keep = list(range(len(program.stages))) if wanted == "all" else sorted(wanted)
-        self._lay_out(pool)
-        self._set_header()
+        self._lay_out(wanted, pool)
+        self._set_header(wanted)
         self._set_stages()
         self._set_flows()
         self._set_ends()
         self._set_hops()
         self._set_tapes()
 
-    def _lay_out(self, pool: int) -> None:
-        """Where everything begins; rows come first, so that a hop's address is below a stage's."""
+    def _lay_out(self, wanted: Wanted, pool: int) -> None:
+        """Where everything begins; rows come first, so that a hop's address is below a stage's, and records last."""
         a = self.program.arrays
         hops, stages, ends, flows, links = (
             len(owner) for owner in (a.hop_flow, a.stage_firings, a.end_flow, a.flow_source, a.link_hop)
         )
-        tokens = _tokens(self.program) if self.wanted == "all" else np.zeros(flows, np.int64)
-        firings = a.stage_firings[self.keep]
-        self.tape_tokens = tokens
         sizes = {
             "hops": hops * k.HOP_ROW,
             "stages": stages * k.STAGE_ROW,
@@ -60,15 +56,12 @@ class Words:
             "hop_ends": ends,
             "arrivals": hops,
             "stack": 2 * hops + 2,
-            "hop_tapes": hops if self.wanted == "all" else 0,
-            "firings": int(firings.sum()) * (4 if self.wanted == "all" else 1),
-            "deliveries": int(tokens[a.end_flow].sum()),
-            "link_starts": int(tokens[a.hop_flow].sum()),
+            "hop_tapes": hops if wanted.of_tokens else 0,
         }
         lines = [-(-size // LINE) * LINE for size in (k.HEADER, *sizes.values())]
-        begin = dict(zip([*sizes, "pool"], np.cumsum(lines).tolist(), strict=True))
-        self.at = begin
-        self.m = _aligned(begin["pool"] + QUEUE_WORDS * hops + pool)
+        self.at = dict(zip([*sizes, "pool"], np.cumsum(lines).tolist(), strict=True))
+        self.tapes = Tapes(self.program, wanted, begin=self.at["pool"] + QUEUE_WORDS * hops + pool)
+        self.m = _aligned(self.tapes.begin, self.tapes.end)
         self.hops = self._rows("hops", hops, k.HOP_ROW)
         self.stages = self._rows("stages", stages, k.STAGE_ROW)
         self.ends = self._rows("ends", ends, k.END_ROW)
@@ -78,13 +71,13 @@ class Words:
     def _rows(self, name: str, count: int, row: int) -> Ints:
         return self.m[self.at[name] : self.at[name] + count * row].reshape(count, row)
 
-    def _set_header(self) -> None:
+    def _set_header(self, wanted: Wanted) -> None:
         at, m, a = self.at, self.m, self.program.arrays
         m[k.STAGES_FROM], m[k.STAGES_TO] = at["stages"], at["stages"] + self.stages.size
         m[k.ARRIVALS], m[k.STACK] = at["arrivals"], at["stack"]
         m[k.HOPS_FROM], m[k.HOP_TAPES] = at["hops"], at["hop_tapes"]
-        m[k.KEEP_ALL] = self.wanted == "all"
-        m[k.USED], m[k.SIZE] = at["pool"], len(m)
+        m[k.TOKENS], m[k.SINCE], m[k.UNTIL], m[k.LEFT] = wanted.of_tokens, wanted.since, wanted.until, wanted.most
+        m[k.USED], m[k.SIZE] = at["pool"], self.tapes.begin
         m[k.QUEUE_SLOTS : k.HEADER] = k.NONE
         m[at["numbers"] : at["numbers"] + len(a.pool)] = a.pool
 
@@ -147,17 +140,14 @@ class Words:
         self.links[:, k.CROSSING] = a.link_hop
 
     def _set_tapes(self) -> None:
-        """Where the records of each row go; NONE where none are wanted."""
-        a = self.program.arrays
-        words = a.stage_firings[self.keep] * (4 if self.wanted == "all" else 1)
-        self.stages[:, k.STAGE_TAPE] = k.NONE
-        self.stages[self.keep, k.STAGE_TAPE] = self.at["firings"] + np.cumsum(words) - words
-        if self.wanted == "all":
-            tokens = self.tape_tokens[a.end_flow]
-            self.ends[:, k.END_TAPE] = self.at["deliveries"] + np.cumsum(tokens) - tokens
-            tokens = self.tape_tokens[a.hop_flow]
-            tapes = self.m[self.at["hop_tapes"] : self.at["hop_tapes"] + len(self.hops)]
-            tapes[self.hop_row] = self.at["link_starts"] + np.cumsum(tokens) - tokens
+        """Where the records of each row go."""
+        of_hops = self.m[self.at["hop_tapes"] :][: len(self.hops)] if self.m[k.TOKENS] else self.m[:0]
+        self.tape_words = (
+            (self.stages[:, k.STAGE_TAPE], np.arange(len(self.stages))),
+            (self.ends[:, k.END_TAPE], np.arange(len(self.ends))),
+            (of_hops, self.hop_row),
+        )
+        self.tapes.begin_at(self.tape_words)
 
     def _set_list(self, name: str, pointers: Ints, addresses: Ints, *, rows: Ints, columns: tuple[int, int]) -> None:
         self.m[self.at[name] : self.at[name] + len(addresses)] = addresses
@@ -195,7 +185,7 @@ class Words:
             link_tokens=_sums(a.hop_link, crossed, links),
             link_busy=_sums(a.hop_link, crossed * a.hop_serialisation, links),
             link_waited=self.links[:, k.LINK_WAITED].copy(),
-            records=self._records(),
+            records=self.tapes.records(self.m, self.tape_words, first_end=self.at["ends"]),
         )
 
     def _last_deliveries(self, delivered: Ints) -> Ints:
@@ -203,28 +193,6 @@ class Words:
         ring_mask, known = self.ends[:, k.RING_MASK], self.ends[:, k.KNOWN]
         place = (ring_mask >> k.HALF) + (known & ring_mask & k.LOW)
         return np.where(delivered > 0, self.m[place], 0)
-
-    def _records(self) -> Records:
-        a = self.program.arrays
-        begin = self.at["firings"]
-        kinds: list[dict[int, Ints]] = [{}, {}, {}, {}]  # starts, starved, blocked, bound
-        for s in self.keep:
-            for kind in kinds if self.wanted == "all" else kinds[:1]:
-                kind[s] = self.m[begin : begin + int(a.stage_firings[s])].copy()
-                begin += int(a.stage_firings[s])
-        starts, starved, blocked, bound = kinds
-        for rows in bound.values():  # from the end's address to its number
-            rows[:] = np.where(rows == k.NONE, BY_ITSELF, (rows - self.at["ends"]) // k.END_ROW)
-        if self.wanted != "all":
-            return Records(starts, {}, {}, {}, {}, {})
-        deliveries = self._cut("deliveries", self.tape_tokens[a.end_flow])
-        return Records(
-            starts, starved, blocked, bound, deliveries, self._cut("link_starts", self.tape_tokens[a.hop_flow])
-        )
-
-    def _cut(self, name: str, counts: Ints) -> dict[int, Ints]:
-        past = self.at[name] + np.cumsum(counts)
-        return {row: self.m[p - n : p].copy() for row, (p, n) in enumerate(zip(past, counts, strict=True))}
 
 
 def _breadth_first(flow: Ints, parent: Ints) -> Ints:
@@ -258,17 +226,18 @@ def _sums(owner: Ints, values: Ints, groups: int) -> Ints:
     return totals
 
 
-def _tokens(program: Program) -> Ints:
-    """The tokens that each flow carries in the whole run, initial ones not counted."""
-    counts = (flow.emit.total(program.stages[flow.source].firings) for flow in program.flows)
-    return np.fromiter(counts, np.int64)
+def _aligned(state: int, words: int) -> Ints:
+    """So many zeros, the first of them at the beginning of a cache line; ``state`` of them are no records.
 
-
-def _aligned(words: int) -> Ints:
-    """So many zeros, the first of them at the beginning of a cache line.  ArchsimError where addresses get too long."""
-    if words >= MOST_WORDS:
-        message = f"the network and its board make a state of {words} words, the compiled engine takes {MOST_WORDS - 1}"
+    ArchsimError where addresses in the state get too long, RecordsError where there is not the memory.
+    """
+    if state >= MOST_WORDS:
+        message = f"the network and its board make a state of {state} words, the compiled engine takes {MOST_WORDS - 1}"
         raise ArchsimError(f"{message}; fewer images, fewer chips, or --engine simpy")
-    memory = np.zeros(words + LINE, np.int64)  # the system gives memory when it is first written
+    try:
+        memory = np.zeros(words + LINE, np.int64)  # the system gives memory when it is first written
+    except MemoryError:
+        message = f"the run and the records that are wanted of it need {8 * words / 2**30:.1f} GiB of memory"
+        raise RecordsError(message) from None
     skipped = -(memory.ctypes.data // memory.itemsize) % LINE
     return memory[skipped : skipped + words]

@@ -8,7 +8,7 @@ from archsim.deadlock import deadlock
 from archsim.program import Program
 from archsim.sim import _kernel
 from archsim.sim._tables import Words
-from archsim.sim.outcome import Outcome, RecordsWanted
+from archsim.sim.outcome import Outcome, RecordsWanted, too_many, wanted_of
 
 __all__ = ["run"]
 
@@ -20,16 +20,20 @@ GROWTH = 4
 def run(program: Program, *, records: RecordsWanted = frozenset()) -> Outcome:
     """Run a Program to its end by the rules of ``docs/timing.md``.
 
-    ``records`` says what to keep besides the totals: ``"all"``, or the stages whose starts are wanted.  Memory
-    grows with stages, flows, links and tokens on their way, and with firings only for the records asked for.
+    ``records`` says what to keep besides the totals.  Memory grows with stages, flows, links and tokens on their
+    way, and with firings only for the records asked for.
 
-    Raises DeadlockError when nothing can happen and firings remain.
+    Raises DeadlockError when nothing can happen and firings remain, RecordsError when there are more records than
+    wanted at the most.
     """
     pool = POOL
-    words = Words(program, records, pool)
-    while not _kernel.simulate(words.m):  # more tokens on their way than there was room for: once more, with more
-        pool *= GROWTH
-        words = Words(program, records, pool)
+    wanted = wanted_of(program, records)
+    words = Words(program, wanted, pool)
+    while not _kernel.simulate(words.m):
+        if words.m[_kernel.FULL] == _kernel.TOO_MANY_RECORDS:
+            raise too_many(wanted)
+        pool *= GROWTH  # more tokens on their way than there was room for: once more, with more
+        words = Words(program, wanted, pool)
     if np.any(words.stages[:, _kernel.FIRED] < words.stages[:, _kernel.FIRINGS]):
         raise deadlock(
             program,

@@ -21,7 +21,8 @@ from simpy import Environment, Event
 
 from archsim.deadlock import deadlock
 from archsim.program import Program, Sequence
-from archsim.sim.outcome import BY_ITSELF, Outcome, Records, RecordsWanted
+from archsim.sim._logs import Log, as_records
+from archsim.sim.outcome import BY_ITSELF, Outcome, RecordsWanted, Wanted, wanted_of
 
 __all__ = ["run"]
 
@@ -40,10 +41,10 @@ Process = Generator[Event, Any, None]
 def run(program: Program, *, records: RecordsWanted = frozenset()) -> Outcome:
     """Run ``program`` to its end.
 
-    Raises DeadlockError when nothing can happen and firings remain.  The untimed check of rule 8 is the
-    caller's (``archsim.untimed.check``).
+    Raises DeadlockError when nothing can happen and firings remain, RecordsError when there are more records than
+    wanted at the most.  The untimed check of rule 8 is the caller's (``archsim.untimed.check``).
     """
-    engine = _Engine(program, records)
+    engine = _Engine(program, wanted_of(program, records))
     # env.run returns when no event is left, also when processes are blocked: firings that remain are stuck.
     engine.env.run()
     if any(stage.fired < stage.firings for stage in engine.stages):
@@ -98,7 +99,7 @@ class _End:
         self.freed = self.last = self.waited = self.held = 0
         self.needed = NEVER  # the total of arrived tokens that the consumer's next firing waits for
         self.room = NEVER  # the total of freed tokens that the source's next firing waits for
-        self.log: list[int] | None = None
+        self.log: Log | None = None
 
 
 class _Hop:
@@ -111,7 +112,7 @@ class _Hop:
         self.delay = link.hop + serialisation  # from the start on the link to the delivery at an end here
         self.delivery: tuple[list[_End], int] | None = None  # the ends that hang here, and one token
         self.onward: list[tuple[_Hop, int]] = []  # the next hops, and when the head reaches them after the start
-        self.log: list[int] | None = None
+        self.log: Log | None = None
 
 
 class _Flow:
@@ -146,7 +147,7 @@ class _Link:
                 wait = idle_from - now
                 self.waited += wait
                 if hop.log is not None:
-                    hop.log.append(idle_from)
+                    hop.log.add(idle_from, wait)
                 if hop.delivery is not None:
                     _At(env, DELIVER, wait + hop.delay, deliver, hop.delivery)
                 for following, delay in hop.onward:
@@ -171,10 +172,7 @@ class _Stage:
         self.in_time = self.out_time = 0  # when the last input, the last output end, came to hold: rule 7
         self.in_end: _End | None = None
         self.out_end: _End | None = None
-        self.starts_log: list[int] | None = None
-        self.starved_log: list[int] | None = None
-        self.blocked_log: list[int] | None = None
-        self.bound_log: list[int] | None = None
+        self.log: Log | None = None
 
     def process(self, engine: _Engine) -> Process:
         """Rules 1 and 2, once for each firing."""
@@ -226,12 +224,8 @@ class _Stage:
             self.first = now
         self.last = now
         self.fired += 1
-        if self.starts_log is not None:
-            self.starts_log.append(now)
-        if self.starved_log is not None and self.blocked_log is not None and self.bound_log is not None:
-            self.starved_log.append(starved)
-            self.blocked_log.append(blocked)
-            self.bound_log.append(BY_ITSELF if bound is None else bound.number)
+        if self.log is not None:
+            self.log.add(now, starved, blocked, BY_ITSELF if bound is None else bound.number)
 
     def send(self, engine: _Engine, latency: int, counts: list[int]) -> None:
         """Rule 3: the tokens count as emitted now, and leave together, no earlier than those before them."""
@@ -263,7 +257,7 @@ class _Stage:
 class _Engine:
     """The parts of one run and what passes between them."""
 
-    def __init__(self, program: Program, records: RecordsWanted) -> None:
+    def __init__(self, program: Program, wanted: Wanted) -> None:
         self.env = Environment(0)
         self.makespan = 0
         self.start = ARRIVE + len(program.flows)  # the priority of starts: the last phase
@@ -277,7 +271,7 @@ class _Engine:
         self.hops: list[_Hop] = []
         for number in range(len(program.flows)):
             self._add_flow(program, number)
-        _keep(self, records)
+        self.logs = _keep(self, wanted)
         for stage in self.stages:
             self.env.process(stage.process(self))
         for link in self.links:
@@ -321,7 +315,8 @@ class _Engine:
             end.arrived += count
             end.last = now
             if end.log is not None:
-                end.log.extend([now] * count)
+                for _ in range(count):
+                    end.log.add(now)
             if end.arrived >= end.needed:
                 end.needed = NEVER
                 self.met_need(end)
@@ -363,18 +358,15 @@ def _growing(sequence: Sequence) -> Iterator[int]:
         base += sequence.increment
 
 
-def _keep(engine: _Engine, records: RecordsWanted) -> None:
-    """Lay out the logs that were asked for."""
-    for number, stage in enumerate(engine.stages):
-        if records == "all" or number in records:
-            stage.starts_log = []
-    if records == "all":
-        for stage in engine.stages:
-            stage.starved_log, stage.blocked_log, stage.bound_log = [], [], []
-        for end in engine.ends:
-            end.log = []
-        for hop in engine.hops:
-            hop.log = []
+def _keep(engine: _Engine, wanted: Wanted) -> tuple[dict[int, Log], ...]:
+    """Lay out the logs that were asked for: of stages, ends and hops."""
+    left = [wanted.most]
+    logs: list[dict[int, Log]] = []
+    for parts, numbers in ((engine.stages, wanted.stages), (engine.ends, wanted.ends), (engine.hops, wanted.hops)):
+        logs.append({number: Log(wanted, left) for number in sorted(numbers)})
+        for number, log in logs[-1].items():
+            parts[number].log = log
+    return tuple(logs)
 
 
 def _outcome(engine: _Engine) -> Outcome:
@@ -397,22 +389,7 @@ def _outcome(engine: _Engine) -> Outcome:
         link_tokens=_ints(tokens),
         link_busy=_ints(link.busy for link in links),
         link_waited=_ints(link.waited for link in links),
-        records=_records(engine),
-    )
-
-
-def _records(engine: _Engine) -> Records:
-    def logs(parts: Iterable[object], name: str) -> dict[int, NDArray[np.int64]]:
-        kept = ((number, getattr(part, name)) for number, part in enumerate(parts))
-        return {number: _ints(log) for number, log in kept if log is not None}
-
-    return Records(
-        starts=logs(engine.stages, "starts_log"),
-        starved=logs(engine.stages, "starved_log"),
-        blocked=logs(engine.stages, "blocked_log"),
-        bound=logs(engine.stages, "bound_log"),
-        deliveries=logs(engine.ends, "log"),
-        link_starts=logs(engine.hops, "log"),
+        records=as_records(*engine.logs),
     )
 
 

@@ -17,7 +17,7 @@ from archsim.program import Program
 from archsim.results import Bottleneck, Run, Timing, Waiting
 from archsim.sim.engines import chosen, engine
 from archsim.sim.ledger import always_on_w, link_bytes, make_ledger
-from archsim.sim.outcome import Outcome
+from archsim.sim.outcome import Outcome, RecordsWanted
 
 __all__ = ["simulate_network"]
 
@@ -25,6 +25,7 @@ BINDS = 0.9
 """A server that is busy for this share of the interval is what limits it."""
 
 Report = Callable[[str], None]
+Keep = Callable[[Compiled, Program, Outcome], None]
 
 
 def simulate_network(
@@ -36,8 +37,10 @@ def simulate_network(
     config_hash: str = "",
     resolved: Mapping[str, str] | None = None,
     report: Report = lambda step: None,
+    keep: Keep | None = None,
 ) -> Run:
-    """Run ``compiled`` and work out everything that a Run holds.  ``report`` is told what is being done.
+    """Run ``compiled`` and work out everything that a Run holds.  ``report`` is told what is being done, and ``keep``
+    is given all records of the run of ``images``.
 
     The interval is the mean over the second half of ``images``, when the pipeline has filled; it is never below the
     time for which one inference keeps the busiest server, which a few inferences can seem to beat: an image that
@@ -46,12 +49,16 @@ def simulate_network(
     name = chosen(engine_name)
     run = engine(name)
     began = perf_counter()
+    wanted: RecordsWanted = "all" if keep is not None else _watched(compiled)
     report("one inference in the empty machine")
-    single = run(compiled.for_images(1), records=_watched(compiled))
+    single = run(compiled.for_images(1), records=wanted if images == 1 else _watched(compiled))
     report(f"{images} inferences for the steady state")
     program = compiled.for_images(images)
-    outcome = run(program, records=_watched(compiled)) if images > 1 else single
+    outcome = run(program, records=wanted) if images > 1 else single
     simulated = perf_counter() - began
+    if keep is not None:
+        report("keeping the records")
+        keep(compiled, program, outcome)
     timing = _timing(compiled, single, outcome, images)
     board, graph = compiled.board, compiled.graph
     rollup = chip_rollup(board.chip)

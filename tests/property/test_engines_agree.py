@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from archsim.errors import DeadlockError
 from archsim.program import End, Flow, Hop, Link, Program, Sequence, Stage
 from archsim.sim import _kernel, _tables, compiled, reference
-from archsim.sim.outcome import Outcome
+from archsim.sim.outcome import Outcome, Wanted
 from tests.property import programs as generator
 from tests.property import tiny_engine
 from tests.property.programs import programs, random_program
@@ -82,9 +82,10 @@ def test_totals_do_not_depend_on_the_records_that_are_kept(program: Program) -> 
         return
     assert some.records.starts.keys() == last
     assert all(np.array_equal(some.records.starts[s], everything.records.starts[s]) for s in last)
-    others = [field.name for field in dataclasses.fields(some.records) if field.name != "starts"]
-    assert not any(getattr(some.records, kind) for kind in others)
-    assert not any(getattr(nothing.records, kind) for kind in ["starts", *others])
+    of_firings = ("starts", "starved", "blocked", "bound", "first_firing")
+    for field in dataclasses.fields(some.records):
+        assert set(getattr(some.records, field.name)) == (last if field.name in of_firings else set())
+        assert not getattr(nothing.records, field.name)
 
 
 def test_a_run_that_outgrows_its_pool_is_repeated_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +97,7 @@ def test_a_run_that_outgrows_its_pool_is_repeated_with_the_same_result(monkeypat
 
 def test_memory_does_not_grow_with_firings() -> None:
     def words(firings: int) -> tuple[int, int]:
-        run = _tables.Words(_chain(firings), frozenset(), pool=1_000)
+        run = _tables.Words(_chain(firings), Wanted(), pool=1_000)
         assert _kernel.simulate(run.m)
         return len(run.m), int(run.m[_kernel.USED])
 

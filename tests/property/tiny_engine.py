@@ -71,7 +71,7 @@ class _Hop:
     children: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
-    waited: int = 0
+    waits: list[int] = field(default_factory=list)
 
 
 class _Run:
@@ -147,7 +147,7 @@ class _Run:
             start = max(now, self.link_free[hop.record.link])
             self.link_free[hop.record.link] = start + hop.record.serialisation
             hop.starts.append(start)
-            hop.waited += start - now
+            hop.waits.append(start - now)
             cross = start + self.program.links[hop.record.link].hop
             for end in hop.ends:
                 self.deliveries[self.at(cross + hop.record.serialisation)].append(end)
@@ -288,7 +288,7 @@ def _outcome(state: _Run) -> Outcome:
         end_peak=ints([end.peak for end in ends]),
         link_tokens=ints([sum(len(hop.starts) for hop in on(link)) for link in links]),
         link_busy=ints([sum(len(hop.starts) * hop.record.serialisation for hop in on(link)) for link in links]),
-        link_waited=ints([sum(hop.waited for hop in on(link)) for link in links]),
+        link_waited=ints([sum(sum(hop.waits) for hop in on(link)) for link in links]),
         records=Records(
             starts={s: ints(stage.starts) for s, stage in enumerate(stages)},
             starved={s: ints(stage.starved) for s, stage in enumerate(stages)},
@@ -296,5 +296,9 @@ def _outcome(state: _Run) -> Outcome:
             bound={s: ints(stage.bound) for s, stage in enumerate(stages)},
             deliveries={e: ints(end.times) for e, end in enumerate(ends)},
             link_starts={h: ints(hop.starts) for h, hop in enumerate(hops)},
+            link_waits={h: ints(hop.waits) for h, hop in enumerate(hops)},
+            first_firing=dict.fromkeys(range(len(stages)), 0),
+            first_delivery=dict.fromkeys(range(len(ends)), 0),
+            first_passage=dict.fromkeys(range(len(hops)), 0),
         ),
     )

@@ -41,7 +41,7 @@ def archsim(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 def test_version_and_help(archsim) -> None:  # type: ignore[no-untyped-def]
     assert archsim("--version") == f"archsim {__version__}\n"
     text = archsim("--help")
-    for command in ("list", "show", "schema"):
+    for command in ("list", "show", "schema", "run", "trace", "compare"):
         assert f"  {command} " in text
         assert "--json FILE" in archsim(command, "--help")
 

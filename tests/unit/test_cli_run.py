@@ -28,7 +28,7 @@ SMALL = [word for key in small(8) for word in ("--set", key)]
 
 
 @pytest.fixture(autouse=True)
-def _in_a_folder_with_two_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_a_folder_with_two_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled_engine: None) -> None:
     monkeypatch.delenv("ARCHSIM_PATH", raising=False)
     monkeypatch.chdir(tmp_path)
     Path("small.yaml").write_text(text(CONVOLUTIONS, (3, 8, 8), "small"))

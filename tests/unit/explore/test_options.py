@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from archsim import jit
 from archsim.errors import ArchsimError
 from archsim.explore.options import MAX_IMAGES, Options, options, whole_number
-from archsim.sim import engines
 
 
 def test_the_defaults_are_eight_inferences_balanced_with_idle_tiles() -> None:
@@ -66,7 +66,7 @@ def test_a_number_of_thousands_of_digits_is_no_number() -> None:
 
 
 def test_options_are_written_with_the_engine_that_ran(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    monkeypatch.setattr(jit, "MISSING", "no module of that name")
     chosen = options(4, None, ["b=2", "a=1"], False, ["y", "x"])
     assert yaml.safe_load(chosen.written(3)) == {
         "chips": 3,

@@ -13,7 +13,9 @@ import yaml
 from rich.console import Console
 
 from archsim.errors import ArchsimError
+from archsim.report import files
 from archsim.report import runs as module
+from archsim.report.files import require_folder
 from archsim.report.runs import (
     COMPARE_COLUMNS,
     compare_row,
@@ -21,7 +23,6 @@ from archsim.report.runs import (
     comparison_tables,
     folder_name,
     headline,
-    require_folder,
     run_tables,
     statistics,
     write_comparison,
@@ -297,6 +298,6 @@ def test_a_folder_that_cannot_be_is_an_error_before_the_run_and_after(tmp_path: 
 def test_a_folder_without_permission_is_an_error_before_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(files.os, "access", lambda path, mode: False)
     with pytest.raises(ArchsimError, match=r"^cannot write into '.*out': no permission to write in '.*'$"):
         require_folder(tmp_path / "out")

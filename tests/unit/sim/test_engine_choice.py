@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from archsim import jit
 from archsim.compile.network import compile_network
 from archsim.errors import ArchsimError
 from archsim.sim import _tables, compiled, engines, reference
@@ -11,22 +12,20 @@ from archsim.sim.simulate import simulate_network
 from tests.networks import CONVOLUTIONS, chip, network
 
 
-def test_the_compiled_engine_runs_where_numba_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "find_spec", lambda name: object())
+def test_the_compiled_engine_runs_where_numba_is_there() -> None:
     assert engines.chosen() == "compiled"
 
 
 def test_the_reference_runs_where_numba_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(engines, "find_spec", asked.append)
+    monkeypatch.setattr(jit, "MISSING", "no module of that name")
     assert engines.chosen() == "simpy"
-    assert asked == ["numba"]
+    with pytest.raises(ArchsimError, match=r"needs Numba, which cannot be imported \(no module of that name\)"):
+        engines.chosen("compiled")
     result = compile_network(network(CONVOLUTIONS, (3, 8, 8)), chip("isaac-ce", 8), 1)
     assert simulate_network(result, images=1).engine == "simpy"
 
 
-def test_an_engine_that_is_named_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+def test_an_engine_that_is_named_is_the_one() -> None:
     assert engines.chosen("compiled") == "compiled"
     assert engines.chosen("simpy") == "simpy"
     assert engines.engine("simpy") is reference.run

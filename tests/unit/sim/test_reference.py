@@ -7,8 +7,9 @@ frees it at the firing's end, and capacities do not bind.
 import numpy as np
 import pytest
 
+from archsim.errors import RecordsError
 from archsim.program import NO_NODE, End, Flow, Hop, Link, Program, Sequence, Stage
-from archsim.sim.outcome import BY_ITSELF
+from archsim.sim.outcome import BY_ITSELF, Wanted
 
 C = Sequence.constant
 LARGE = 1000
@@ -466,21 +467,32 @@ class TestWaiting:
 class TestRecords:
     def test_nothing_is_recorded_unless_asked_for(self, run):
         records = run(program([stage("a", 1), stage("b", 1)], [flow(0, end(1))])).records
-        kept = (
-            records.starts,
-            records.starved,
-            records.blocked,
-            records.bound,
-            records.deliveries,
-            records.link_starts,
-        )
-        assert kept == ({}, {}, {}, {}, {}, {})
+        assert not any(vars(records).values())
 
-    def test_of_wanted_stages_only_the_starts_are_recorded(self, run):
+    def test_of_wanted_stages_only_the_firings_are_recorded(self, run):
         records = run(program([stage("a", 1), stage("b", 1)], [flow(0, end(1))]), records=frozenset({1})).records
         assert {number: times.tolist() for number, times in records.starts.items()} == {1: [5]}
-        kept = (records.starved, records.blocked, records.bound, records.deliveries, records.link_starts)
-        assert kept == ({}, {}, {}, {}, {})
+        assert [set(kept) for kept in (records.starved, records.blocked, records.bound)] == [{1}] * 3
+        assert not any((records.deliveries, records.link_starts, records.link_waits))
+
+    def test_in_a_window_the_records_begin_with_the_last_one_before_it(self, run):
+        f = flow(0, end(1, node=0), route=[Hop(0, 3)])
+        chain = program([stage("a", 5, interval=10, latency=1), stage("b", 5)], [f], [Link("l", 1)])
+        all_of_them = Wanted(frozenset({0, 1}), frozenset({0}), frozenset({0}), since=20, until=41)
+        records = run(chain, records=all_of_them).records
+        assert records.starts[0].tolist() == [10, 20, 30, 40]
+        assert records.starts[1].tolist() == [15, 25, 35]
+        assert records.link_starts[0].tolist() == [11, 21, 31]
+        assert records.deliveries[0].tolist() == [15, 25, 35]
+        assert (records.first_firing, records.first_delivery, records.first_passage) == ({0: 1, 1: 1}, {0: 1}, {0: 1})
+
+    def test_a_run_with_more_records_than_wanted_is_given_up(self, run):
+        alone = program([stage("a", 5, interval=10)], [])
+        assert len(run(alone, records=Wanted(frozenset({0}), since=20, most=3)).records.starts[0]) == 4
+        with pytest.raises(RecordsError, match=r"^the run has more than 2 of the records that are wanted of it$"):
+            run(alone, records=Wanted(frozenset({0}), since=20, most=2))
+        with pytest.raises(RecordsError, match=r"^a window of records from 20 to 10 ps is none$"):
+            Wanted(since=20, until=10)
 
     def test_all_records_name_every_stage_end_and_hop_even_those_that_nothing_reached(self, run):
         f = flow(0, end(1, node=0), route=[Hop(0, 3)])

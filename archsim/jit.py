@@ -1,0 +1,115 @@
+"""Numba, where it can be imported: typed decorators, two machine instructions, and what is said of compiling.
+
+Compiling takes seconds, once: its result is kept on disk, and whoever waits for it is told so.  A run hangs neither on
+a folder to keep it in nor on Numba: ``MISSING`` says why that is not there, and then plain Python runs.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+__all__ = ["MISSING", "either", "entry", "helper", "leading_zeros", "trailing_zeros"]
+
+MISSING = ""
+"""Why Numba cannot be imported; empty where it can."""
+
+try:
+    import llvmlite.ir
+    import numba
+    import numba.core.event
+    import numba.extending
+except Exception as error:  # it is not there, or not made for this Python, this NumPy or this machine
+    MISSING = " ".join(str(error).split()) or type(error).__name__
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+log = logging.getLogger("archsim")
+
+
+def either(function: Function) -> Function:
+    """A function that plain Python and compiled functions can both call."""
+    if MISSING:
+        return function
+    register: Any = numba.extending.register_jitable  # typed in late versions of Numba only, and not all of it
+    return cast("Function", register(function))
+
+
+def helper(function: Function) -> Function:
+    """``numba.njit`` for what only compiled functions call: without wrappers it compiles a quarter faster."""
+    njit: Any = numba.njit
+    return cast("Function", njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+
+
+def entry(what: str, seconds: int) -> Callable[[Function], Function]:
+    """``numba.njit`` with a cache on disk; who waits while ``what`` is compiled is told so, and about how long."""
+
+    def decorate(function: Function) -> Function:
+        return function if MISSING else cast("Function", _Entry(function, what, seconds))
+
+    return decorate
+
+
+KEPT = "kept for later runs"
+NOT_KEPT = "not kept for later runs, for which NUMBA_CACHE_DIR can name a folder"
+
+
+class _Entry:
+    """A function that is compiled when it is first called, or found on disk."""
+
+    def __init__(self, function: Callable[..., object], what: str, seconds: int) -> None:
+        functools.update_wrapper(self, function)
+        njit: Any = numba.njit
+        self.what = what
+        self.seconds = seconds
+        self.alone: Any = njit(nogil=True)(function)
+        try:
+            self.compiled, self.kept = njit(cache=True, nogil=True)(function), KEPT
+        except RuntimeError:  # Numba finds no folder that it can write to
+            self.compiled, self.kept = self.alone, NOT_KEPT
+
+    def __call__(self, *arguments: object) -> object:
+        with numba.core.event.install_listener("numba:compile", _telling(self)):
+            try:
+                return self.compiled(*arguments)
+            except OSError as problem:  # the folder has gone bad since then
+                log.warning("the machine code of %s cannot be kept: %s", self.what, problem)
+                if not self.compiled.signatures:
+                    self.compiled, self.kept = self.alone, NOT_KEPT
+                return self.compiled(*arguments)
+
+
+def _telling(entry: _Entry) -> Any:
+    """Says so when ``entry`` is going to be compiled, which it is not when it is found on disk."""
+    listener: Any = numba.core.event.Listener
+
+    class Telling(listener):  # type: ignore[misc]
+        def on_start(self, event: Any) -> None:
+            if event.data["dispatcher"] is entry.compiled:
+                log.warning("compiling %s once, about %d s; %s", entry.what, entry.seconds, entry.kept)
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    return Telling()
+
+
+def _instruction(name: str) -> Callable[[int], int]:
+    """LLVM's ``cttz`` or ``ctlz``: the zero bits below or above the set bits of an int64 that is not 0."""
+    intrinsic: Any = numba.extending.intrinsic
+
+    def typed(_: object, value: object) -> tuple[object, Callable[..., object]]:
+        def generate(_: object, builder: Any, __: object, values: Any) -> object:
+            undefined_for_zero = llvmlite.ir.Constant(llvmlite.ir.IntType(1), 1)
+            return getattr(builder, name)(values[0], undefined_for_zero)
+
+        return numba.int64(numba.int64), generate
+
+    return cast("Callable[[int], int]", intrinsic(typed))
+
+
+if not MISSING:
+    trailing_zeros = _instruction("cttz")
+    leading_zeros = _instruction("ctlz")
