@@ -15,7 +15,6 @@ from archsim.workload.graph import Layer
 __all__ = [
     "Operations",
     "accumulating",
-    "activation_operations",
     "finishing",
     "layer_operations",
     "operations_by_row",
@@ -25,55 +24,22 @@ __all__ = [
 
 Operations = dict[Operator, int]
 
-_FUNCTIONS: dict[str, dict[Operator, int]] = {
-    "none": {},
-    "relu": {"relu": 1},
-    "relu6": {"relu": 1},
-    "sigmoid": {"sigmoid": 1},
-    "tanh": {"tanh": 1},
-    "gelu": {"tanh": 1},
-    "softmax": {"exp": 1, "add": 1, "multiply": 1},
-}
-
-
-def activation_operations(function: str, values: int) -> Operations:
-    """The operations of an activation function on ``values`` values."""
-    return {operator: times * values for operator, times in _FUNCTIONS[function].items()}
-
-
-def _plus(*many: Operations) -> Operations:
-    total: Operations = {}
-    for operations in many:
-        for operator, count in operations.items():
-            total[operator] = total.get(operator, 0) + count
-    return total
-
 
 def layer_operations(layer: Layer, values: int) -> Operations:
-    """The operations of ``layer`` on ``values`` output values of one window, its activation included."""
-    after = activation_operations(layer.activation, values)
-    if layer.op == "lstm":
-        gates: Operations = {"sigmoid": 3 * values, "tanh": 2 * values, "multiply": 3 * values, "add": values}
-        return _plus(gates, after)
-    if layer.op in ("maxpool", "avgpool", "globalpool"):
-        size = layer.kernel[0] * layer.kernel[1]
-        if layer.op == "maxpool" or layer.pool == "max":
-            return _plus({"max": values * (size - 1)}, after)
-        return _plus({"add": values * (size - 1), "multiply": values}, after)
-    if layer.op == "add":
-        return _plus({"add": values * (len(layer.inputs) - 1)}, after)
-    return after
+    """The operations of ``layer`` on ``values`` of the output values of one window, its activation included."""
+    return {operator: -(-count * values // layer.outputs) for operator, count in layer.work}
 
 
-def accumulating(layer: Layer, values: int) -> Operations:
-    """What a global pool does with one more pixel of ``values`` values."""
-    return {"max": values} if layer.pool == "max" else {"add": values}
+def accumulating(layer: Layer, values: int, pixels: int) -> Operations:
+    """What a layer that accumulates does with one more pixel, of ``pixels``, for ``values`` of its output values."""
+    if layer.op == "globalpool":
+        return {"max": values} if layer.pool == "max" else {"add": values}
+    return {operator: -(-count // pixels) for operator, count in layer_operations(layer, values).items()}
 
 
 def finishing(layer: Layer, values: int) -> Operations:
-    """What a global pool does once, when all pixels have come: the division, and its activation."""
-    mean: Operations = {} if layer.pool == "max" else {"multiply": values}
-    return _plus(mean, activation_operations(layer.activation, values))
+    """What a global pool does once, when all pixels have come: the division of a mean."""
+    return {"multiply": values} if layer.op == "globalpool" and layer.pool == "average" else {}
 
 
 def operations_by_row(tile: Tile, operations: Operations) -> dict[str, int]:

@@ -361,7 +361,7 @@ class _Lowering:
         name = f"{layer.name}[{float(source.share[0]):.4g}.c{source.channels[0]}]"
         cycle = self.tile.cycle_ps
         body = builder.stage(f"{name} body", firings, cycle, cycle, layer=layer.name, tile=tile, kind="body")
-        operations = accumulating(layer, values) if one_value else layer_operations(layer, values)
+        operations = accumulating(layer, values, windows) if one_value else layer_operations(layer, values)
         hops = builder.unit_hops(tile, {operator: each * count for operator, count in operations.items()})
         out = self._out_stage(name, layer.name, tile, firings, values, cycle - builder.delay(hops))
         builder.count_units(operations, windows)
