@@ -55,6 +55,7 @@ def _references(value: Any) -> Any:
 
 
 def at_least_two(value: Any) -> Any:
+    """``value`` if it is a list of two names or more."""
     if not isinstance(value, list) or len(value) < 2:
         message = "expected a list of at least two names, got {got}"
         raise PydanticCustomError("references", message, {"got": repr(value)[:80]})

@@ -11,10 +11,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from archsim.spec.functions import Operator
+from archsim.spec.functions import Activation, Operator
 from archsim.spec.layer_base import (
     MAX_EXTENT,
-    Activation,
     Channels,
     LayerSpec,
     Pair,
@@ -194,11 +193,12 @@ class Softmax(LayerSpec):
 
 
 class Norm(LayerSpec):
-    """A normalisation by statistics of the input itself; one by trained statistics is a ``batch_norm``."""
+    """A normalisation by statistics of the input itself; ``batch``, by trained ones, where no ``batch_norm`` can be
+    folded into a layer before."""
 
     operator: ClassVar[str] = "norm"
 
-    norm: Literal["layer", "rms", "group", "instance"]
+    norm: Literal["layer", "rms", "group", "instance", "batch"]
     groups: Extent = 1
     """Groups of channels of a group norm."""
     scale: bool = True

@@ -112,6 +112,8 @@ class Layer:
     """Values that an LSTM feeds back to its own input each step: its last rows of the matrix."""
     state_from: str = ""
     """The layer whose output is fed back: the LSTM itself, or its recurrent projection."""
+    in_loop: bool = False
+    """Whether what it puts out is fed back, by itself or by the layer after it."""
     gates: int = 1
     """Columns of the matrix that make one output value: 4 of an LSTM, 3 of a GRU."""
     work: Work = ()
@@ -143,6 +145,11 @@ class Layer:
         return self.windows * sum(count for operator, count in self.work if operator == "mac")
 
     @property
+    def one_by_one(self) -> bool:
+        """Whether its windows follow each other, as the steps of a sequence do: it then has one copy."""
+        return self.steps > 1 or self.in_loop
+
+    @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the output's positions; the steps of a sequence are columns."""
         return (self.output_shape[1], self.output_shape[2]) if len(self.output_shape) == 3 else (1, self.steps)
@@ -154,8 +161,8 @@ class Layer:
 
     @property
     def windows(self) -> int:
-        """Output positions an inference; how often the matrix is applied, if there is one."""
-        return self.positions * self.steps
+        """Output positions an inference; how often the matrix is applied, if there is one: private kernels once."""
+        return self.steps if self.private else self.positions * self.steps
 
     @property
     def outputs(self) -> int:
@@ -170,7 +177,7 @@ class Layer:
     @property
     def macs(self) -> int:
         """Multiply-accumulate operations an inference, those with padding included."""
-        return self.weights * (1 if self.private else self.windows)
+        return self.weights * self.windows
 
     @property
     def parameters(self) -> int:

@@ -66,16 +66,8 @@ def make_layers(spec: OperatorLayer, name: str, inputs: Sequence[Layer], steps: 
     if isinstance(spec, LayerSpec) and spec.host:
         base = replace(base, host=True)
     match spec:
-        case Conv():
-            return (_conv(spec, base),)
-        case Dense():
-            return (_dense(spec, base),)
-        case Linear():
-            return (_linear(spec, base),)
-        case Local():
-            return (_local(spec, base),)
-        case ConvTranspose():
-            return _conv_transpose(spec, base)
+        case Weighted():
+            return _weighted(spec, base)
         case Recurrent():
             return recurrent_layers(spec, base)
         case Pool():
@@ -94,6 +86,22 @@ def make_layers(spec: OperatorLayer, name: str, inputs: Sequence[Layer], steps: 
             raise AssertionError("a batch norm is folded by its reader")
         case _:
             return vector_layers(spec, base, inputs)
+
+
+def _weighted(spec: Weighted, base: Layer) -> tuple[Layer, ...]:
+    match spec:
+        case Conv():
+            return (_conv(spec, base),)
+        case Dense():
+            return (_dense(spec, base),)
+        case Linear():
+            return (_linear(spec, base),)
+        case Local():
+            return (_local(spec, base),)
+        case ConvTranspose():
+            return _conv_transpose(spec, base)
+        case _:
+            raise AssertionError(f"no layer of operator {spec.operator!r}")
 
 
 def _activate(spec: Activate, base: Layer) -> Layer:

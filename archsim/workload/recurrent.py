@@ -64,6 +64,7 @@ def _one(spec: Recurrent, base: Layer) -> tuple[Layer, ...]:
         state=state,
         state_from=base.name if projected is None else projection,
         gates=gates,
+        in_loop=True,
     )
     layer = with_function(layer, "none", _work(spec, cells))
     if projected is None:
@@ -78,6 +79,7 @@ def _one(spec: Recurrent, base: Layer) -> tuple[Layer, ...]:
         base.steps,
         matrix=weights,
         trained_parameters=weights.weights,
+        in_loop=True,
     )
     return layer, fed_back
 

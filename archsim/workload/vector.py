@@ -7,6 +7,7 @@ Counted a window, over C channels of the output:
   positions are charged their mean, rounded up.
 * layer norm: mean (C - 1 additions, a product), C differences, C squares, their mean likewise, a root and a quotient, C
   products, and C products and C additions for scale and shift.  RMS norm: without mean and differences.
+* batch norm that cannot be folded: a product and an addition a value.
 * instance and group norm: first the statistics as positions come, two additions and a product a value; then a product
   and an addition a value, by a scale and shift in which the statistics are folded.
 * matmul: a ``mac`` a product, on average if causal.
@@ -19,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from archsim.errors import WorkloadError
 from archsim.spec.functions import Operator
@@ -41,12 +41,10 @@ from archsim.spec.layer_vector import (
     Spp,
     Vector,
 )
-from archsim.workload.graph import Access, Layer, Matrix, Shape, Span
+from archsim.workload.graph import Access, Layer, Matrix, Shape
 from archsim.workload.shapes import function_work, image, volume, with_function
 
 __all__ = ["vector_layers"]
-
-T = TypeVar("T")
 
 _COMBINES: dict[str, Operator] = {"multiply": "multiply", "subtract": "add", "divide": "divide", "maximum": "max"}
 
@@ -90,25 +88,21 @@ def _same(shapes: Sequence[Shape], channels: int) -> tuple[Access, ...]:
 # -- the two general records ---------------------------------------------------------------------
 
 
-def _listed(value: T | list[T], base: Layer, key: str) -> list[T]:
-    if not isinstance(value, list):
-        return [value] * len(base.inputs)
-    if len(value) != len(base.inputs):
-        message = f"layer {base.name!r} has {len(base.inputs)} operands and {len(value)} entries in {key!r}"
-        raise WorkloadError(f"{message}; expected one entry, or one for each operand")
-    return value
-
-
 def _accesses(spec: Vector | Move, base: Layer, shape: Shape) -> tuple[Access, ...]:
-    spans: list[Span] = _listed(spec.reads, base, "reads")
-    groups = _listed(spec.groups, base, "groups")
+    count = len(base.inputs)
+    spans = spec.reads if isinstance(spec.reads, list) else [spec.reads] * count
+    groups = spec.groups if isinstance(spec.groups, list) else [spec.groups] * count
+    for key, listed in (("reads", len(spans)), ("groups", len(groups))):
+        if listed != count:
+            message = f"layer {base.name!r} has {count} operands and {listed} entries in {key!r}"
+            raise WorkloadError(f"{message}; expected one entry, or one for each operand")
     out = []
     for span, given, name, read in zip(spans, groups, base.inputs, base.input_shapes, strict=True):
-        count = given or (shape[0] if read[0] == shape[0] else 1)
-        if shape[0] % count or read[0] % count:
-            message = f"layer {base.name!r} reads {name!r} of {read[0]} channels in {count} groups"
+        parts = given or (shape[0] if read[0] == shape[0] else 1)
+        if shape[0] % parts or read[0] % parts:
+            message = f"layer {base.name!r} reads {name!r} of {read[0]} channels in {parts} groups"
             raise WorkloadError(f"{message}; they must divide these and its {shape[0]} channels")
-        out.append(Access(span, count))
+        out.append(Access(span, parts))
     return tuple(out)
 
 
@@ -130,8 +124,14 @@ def _vector(spec: Vector, base: Layer) -> Layer:
 
 def _move(spec: Move, base: Layer) -> Layer:
     shape = spec.move
-    constants = {"constants": spec.parameters, "trained_parameters": spec.parameters}
-    return replace(base, op=spec.what or base.op, output_shape=shape, reads=_accesses(spec, base, shape), **constants)
+    return replace(
+        base,
+        op=spec.what or base.op,
+        output_shape=shape,
+        reads=_accesses(spec, base, shape),
+        constants=spec.parameters,
+        trained_parameters=spec.parameters,
+    )
 
 
 # -- element by element --------------------------------------------------------------------------
@@ -178,6 +178,9 @@ def _norm(spec: Norm, base: Layer) -> tuple[Layer, ...]:
     shift = spec.norm != "rms" if spec.shift is None else spec.shift
     constants = channels * (spec.scale + shift)
     layer = replace(base, op=f"{spec.norm} norm", constants=constants, trained_parameters=constants)
+    if spec.norm == "batch":
+        layer = replace(layer, reads=(Access("same", channels),))
+        return (_charged(layer, {"multiply": channels, "add": channels}),)
     if spec.norm in ("layer", "rms"):
         centred = spec.norm == "layer"
         work: dict[Operator, int] = {

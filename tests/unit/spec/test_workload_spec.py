@@ -80,8 +80,8 @@ MISTAKES = [
         "{kernel: 3, activation: relu}",
         "net.yaml:6:11: layers.0.kernel: unknown operator; the operators are conv, dense, maxpool, avgpool, "
         "globalpool, add, concat, activation, flatten, batch_norm, lstm, "
-        "gru, rnn, linear, convtranspose, local, spp, vector, move, multiply, subtract, divide, maximum, softmax, norm, "
-        "reduce, matmul, cache, embedding, resize, pad, slice, shuffle, reverse, block",
+        "gru, rnn, linear, convtranspose, local, spp, vector, move, multiply, subtract, divide, maximum, softmax, "
+        "norm, reduce, matmul, cache, embedding, resize, pad, slice, shuffle, reverse, block",
     ),
     ("{conv: 4, kernle: 3}", "net.yaml:6:20: layers.0.kernle: unknown key; did you mean 'kernel'?"),
     (
@@ -128,8 +128,8 @@ MISTAKES = [
         "{name: a}",
         "net.yaml:6:10: layers.0: the layer has no operator; the operators are conv, dense, maxpool, avgpool, "
         "globalpool, add, concat, activation, flatten, batch_norm, lstm, "
-        "gru, rnn, linear, convtranspose, local, spp, vector, move, multiply, subtract, divide, maximum, softmax, norm, "
-        "reduce, matmul, cache, embedding, resize, pad, slice, shuffle, reverse, block",
+        "gru, rnn, linear, convtranspose, local, spp, vector, move, multiply, subtract, divide, maximum, softmax, "
+        "norm, reduce, matmul, cache, embedding, resize, pad, slice, shuffle, reverse, block",
     ),
 ]
 
