@@ -6,11 +6,12 @@ a multiplication for an average) a value; an LSTM cell three sigmoids, two hyper
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from archsim.errors import CompileError
 from archsim.spec.tile import Operator, Tile
-from archsim.workload.graph import Layer
+from archsim.workload.graph import Graph, Layer
 
 __all__ = [
     "Operations",
@@ -20,6 +21,7 @@ __all__ = [
     "operations_by_row",
     "require_units",
     "unit_rate",
+    "with_host",
 ]
 
 Operations = dict[Operator, int]
@@ -59,13 +61,33 @@ def unit_rate(tile: Tile, row: str) -> Fraction:
     return cores * component.capacity_per_s()  # type: ignore[attr-defined, no-any-return]
 
 
+def with_host(tile: Tile, graph: Graph) -> Graph:
+    """``graph``, in which the host does the layers for which ``tile`` lacks a unit, if the network allows that."""
+    if not graph.host:
+        return graph
+    moved = [layer if layer.matrix or not _missing(tile, layer) else replace(layer, host=True) for layer in graph]
+    return replace(graph, layers=tuple(moved))
+
+
+def _missing(tile: Tile, layer: Layer) -> list[Operator]:
+    operators = [operator for operator, _ in layer.work if operator not in tile.units]
+    return operators + (["add"] if layer.matrix and "add" not in tile.units else [])
+
+
 def require_units(tile: Tile, layers: list[Layer]) -> None:
-    """CompileError if ``tile`` lacks a unit for an operator that a layer needs; names both."""
+    """CompileError if ``tile`` lacks a unit for an operator that a layer needs, with what could be done."""
     for layer in layers:
-        missing = [operator for operator in layer_operations(layer, 1) if operator not in tile.units]
-        missing += ["add"] if layer.matrix and "add" not in tile.units else []
+        if layer.matrix and layer.host:
+            raise CompileError(f"layer {layer.name} ({layer.op}) has weights, which stand on arrays; remove its 'host'")
+        missing = [] if layer.host else _missing(tile, layer)
         if missing:
+            way = (
+                "write its activation as a layer of its own, with 'host: true'"
+                if layer.matrix
+                else "write 'host: true'"
+            )
             raise CompileError(
                 f"layer {layer.name} ({layer.op}) needs the operator {missing[0]!r}, for which tile {tile.name!r} has "
-                f"no unit; it has {', '.join(sorted(tile.units)) or 'none'} (key: tile.units)"
+                f"no unit; it has {', '.join(sorted(tile.units)) or 'none'} (key: tile.units). To have the host do it, "
+                f"{way} in the layer, or --set workload.host=true for every such layer"
             )

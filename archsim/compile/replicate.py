@@ -37,7 +37,7 @@ def most_copies(layer: Layer, copies_a_tile: int) -> int:
 def copies_at(layers: Sequence[Layer], windows_each: int, most: Mapping[str, int]) -> Copies:
     """The copies with which no layer does more than ``windows_each`` windows an image each, at the most ``most``."""
     return {
-        layer.name: 1 if layer.steps > 1 else min(-(-layer.windows // windows_each), most[layer.name])
+        layer.name: 1 if layer.one_by_one else min(-(-layer.windows // windows_each), most[layer.name])
         for layer in layers
     }
 
