@@ -204,6 +204,7 @@ class Norm(LayerSpec):
     scale: bool = True
     shift: bool | None = None
     """By default true, but false for rms."""
+    activation: Activation = "none"
 
 
 class Reduce(LayerSpec):

@@ -180,7 +180,7 @@ def _norm(spec: Norm, base: Layer) -> tuple[Layer, ...]:
     layer = replace(base, op=f"{spec.norm} norm", constants=constants, trained_parameters=constants)
     if spec.norm == "batch":
         layer = replace(layer, reads=(Access("same", channels),))
-        return (_charged(layer, {"multiply": channels, "add": channels}),)
+        return (with_function(layer, spec.activation, {"multiply": channels, "add": channels}),)
     if spec.norm in ("layer", "rms"):
         centred = spec.norm == "layer"
         work: dict[Operator, int] = {
@@ -189,7 +189,7 @@ def _norm(spec: Norm, base: Layer) -> tuple[Layer, ...]:
             "sqrt": 1,
             "divide": 1,
         }
-        return (_charged(replace(layer, reads=(Access("same", 1),)), work),)
+        return (with_function(replace(layer, reads=(Access("same", 1),)), spec.activation, work),)
     image(base)
     groups = channels if spec.norm == "instance" else spec.groups
     _divides(base, groups)
@@ -208,7 +208,7 @@ def _norm(spec: Norm, base: Layer) -> tuple[Layer, ...]:
     reads = Access("same", channels), Access("same", groups)
     names, shapes = (*base.inputs, statistics.name), (*base.input_shapes, statistics.output_shape)
     applied = replace(layer, inputs=names, input_shapes=shapes, reads=reads)
-    return statistics, _charged(applied, {"multiply": channels, "add": channels})
+    return statistics, with_function(applied, spec.activation, {"multiply": channels, "add": channels})
 
 
 _REDUCES: dict[str, tuple[dict[Operator, int], Operator, dict[Operator, int]]] = {
