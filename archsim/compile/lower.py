@@ -91,7 +91,8 @@ class _Lowering(Riders):
                     used[placement.tile] += demand.bits(part, spatial, windows, value_bits)
         turns = max(-(-layer.windows // copies[layer.name]) for layer in self.graph.matrix_layers)
         self.spread = Spread.over(used, buffer_bits, turns * self.timing.interval_ps)
-        self.spreads = max(1, sum(layer.dynamic is not None for layer in self.graph))
+        riders = [layer for layer in self.graph if layer.reads and not layer.matrix and not layer.host]
+        self.vector_ps = max(1.0, sum(self._tile_ps(layer) for layer in riders))
 
     def _grid_of(self, name: str) -> tuple[int, int]:
         """Rows and columns of an output, looking through flatten."""
@@ -142,7 +143,9 @@ class _Lowering(Riders):
                 low, high = source.channels
                 sources.append(replace(source, channels=(low + offset, high + offset)))
             offset += tensor.channels
-        return replace(operands[0], channels=offset, sources=tuple(sources))
+        times = [self._made(name, tensor) for name, tensor in zip(layer.inputs, operands, strict=True)]
+        latest = operands[times.index(max(times))]
+        return replace(operands[0], channels=offset, sources=tuple(sources), made=min(times), latest=latest)
 
     # -- layers with weights --------------------------------------------------------------------
 

@@ -48,8 +48,8 @@ class Riders(Base):
     ready: dict[str, float]
     near: int = 0
     """A tile that what stands before all layers with weights should be near to."""
-    spreads: int = 1
-    """The layers that are spread, which share the tiles."""
+    vector_ps: float = 1.0
+    """The time that all layers without weights would take in one tile: each gets its share of the tiles."""
 
     def _lower_rider(self, layer: Layer) -> Tensor:
         operands = [self._operand(layer, number) for number in range(len(layer.inputs))]
@@ -73,12 +73,19 @@ class Riders(Base):
         span = accesses(layer)[number].span if layer.op != "concat" else "same"
         if span in ("whole", "past", "reverse") or len(layer.inputs) == 1:
             return tensor
-        wait = min(1.0, self.ready[layer.name] - self.ready[name])
-        bits = wait * tensor.pixels * tensor.channels * self.builder.value_bits
-        tiles = {source.tile for source in tensor.sources if source.tile != HOST}
+        wait = min(1.0, self.ready[layer.name] - self._made(name, tensor))
+        pixels = min(tensor.pixels, wait * tensor.pixels + (tensor.columns if wait else 0))
+        bits = pixels * tensor.channels * self.builder.value_bits
+        # what is joined is read by tiles of another number
+        tiles = {0} if layer.op == "concat" else {source.tile for source in tensor.sources if source.tile != HOST}
         if bits > HELD * self.spread.buffer_bits * max(1, len(tiles)):
-            return self._held(f"{layer.name} < {name}", layer, tensor, bits)
+            held = self._held(f"{layer.name} < {name}", layer, tensor, bits)
+            return replace(held, made=self.ready[layer.name], latest=None)
         return tensor
+
+    def _made(self, name: str, tensor: Tensor) -> float:
+        """When the values of an output are there, the earliest of those that were joined."""
+        return self.ready[name] if tensor.made is None else tensor.made
 
     def _reshaped(self, layer: Layer, name: str, tensor: Tensor, channels: int) -> Tensor:
         """An image as features, gathered in one place."""
@@ -270,6 +277,7 @@ class Riders(Base):
         main = max(reversed(on_tiles), key=lambda tensor: tensor.pixels)
         outputs, (rows, columns) = layer.output_shape[0], layer.grid
         atom = self._atom(layer)
+        main = main.latest or main
         by_share: dict[Shares, list[Source]] = defaultdict(list)
         for source in main.sources:
             by_share[WHOLE if layer.accumulates else source.share].append(source)
@@ -286,7 +294,20 @@ class Riders(Base):
                 first, end = (-(-bound * outputs // main.channels // atom) * atom for bound in (low, high))
                 if end > first:
                     found.append(_Worker(source.tile, (first, end), share, source.firings))
-        return found
+        return found if self._in_time(layer, found) else self._spread_workers(layer, operands, on_tiles)
+
+    def _in_time(self, layer: Layer, workers: list[_Worker]) -> bool:
+        """Whether the tiles of ``workers`` have the time for them; if so it is theirs."""
+        outputs, whole = layer.output_shape[0], self._tile_ps(layer)
+        needed: dict[int, float] = defaultdict(float)
+        for worker in workers:
+            part = Fraction(worker.channels[1] - worker.channels[0], outputs) * (worker.share[1] - worker.share[0])
+            needed[worker.tile] += whole * float(part)
+        if any(self.spread.idle[tile] < ps for tile, ps in needed.items()):
+            return False
+        for tile, ps in needed.items():
+            self.spread.idle[tile] -= ps
+        return True
 
     def _atom(self, layer: Layer) -> int:
         """The channels of the output that need the same channels of an operand; one that is repeated does not count."""
@@ -297,26 +318,31 @@ class Riders(Base):
         """Workers in tiles that have room, each for a range of the output's channels."""
         outputs, (rows, columns) = layer.output_shape[0], layer.grid
         windows = rows * columns
-        bits = self._stored(layer, operands)
-        busy = {
-            row: amount * windows * PICOSECONDS / unit_rate(self.tile, row)
-            for row, amount in operations_by_row(self.tile, layer_operations(layer, outputs)).items()
-        }
-        ps = float(max(busy.values(), default=0))
-        if layer.dynamic:
-            streamed = self._streamed(layer, _Worker(0, (0, outputs), WHOLE, 1))
-            ps = max(ps, float(windows * duration_ps(streamed, self.builder.rate(("buffer", 0)))))
+        bits, ps = self._stored(layer, operands), self._tile_ps(layer)
         atom = 1 if layer.dynamic else self._atom(layer)
         most = max(1, outputs // atom)
         if not layer.work and atom == outputs:
             atom, most = 1, outputs  # data movement can be cut anywhere: all wait for all
-        fair = max(1, len(self.spread.free) // self.spreads)
+        fair = max(1, int(len(self.spread.free) * ps / self.vector_ps))
         count = self.spread.pieces(bits, ps, most, fair)
         near = on_tiles[0].sources[0].tile if on_tiles else self.near
         what = f"layer {layer.name} ({layer.op}), to hold what it reads,"
         tiles = self.spread.take(near, count, bits / count, ps / count, what)
         cuts = [most * k // count * atom for k in range(count)] + [outputs]
         return [_Worker(tile, channels, WHOLE, windows) for tile, channels in zip(tiles, pairwise(cuts), strict=True)]
+
+    def _tile_ps(self, layer: Layer) -> float:
+        """The time in ps that a layer without weights takes an inference if one tile does it all: that of its busiest
+        functional unit, or of the buffer from which an operand is read."""
+        outputs, (rows, columns) = layer.output_shape[0], layer.grid
+        busy = [
+            amount * rows * columns * PICOSECONDS / unit_rate(self.tile, row)
+            for row, amount in operations_by_row(self.tile, layer_operations(layer, outputs)).items()
+        ]
+        if layer.dynamic:
+            streamed = self._streamed(layer, _Worker(0, (0, outputs), WHOLE, 1))
+            busy.append(Fraction(rows * columns * duration_ps(streamed, self.builder.rate(("buffer", 0)))))
+        return float(max(busy, default=Fraction(0)))
 
     def _stored(self, layer: Layer, operands: list[Tensor]) -> float:
         """Bits of operands that the workers of a layer hold all the time."""

@@ -16,11 +16,17 @@ from archsim.workload.graph import Access, Graph, Layer
 
 __all__ = ["PIECE", "Spread", "ready_times"]
 
-PIECE = 0.4
+PIECE = 0.25
 """The share of a tile's buffer that one piece may take."""
 
-USABLE = 0.95
-"""The share of the tiles' buffers that is dealt out."""
+USABLE = 0.8
+"""The share of the tiles' buffers that is dealt out: what they must hold is estimated."""
+
+AROUND = 24
+"""Tiles among which the one with the most room is chosen, before those farther away."""
+
+BESIDE = 0.5
+"""The share of the time that the functional units of a tile have left beside a layer with weights."""
 
 
 @dataclass
@@ -36,7 +42,8 @@ class Spread:
     def over(cls, used_bits: list[int], buffer_bits: int, pace_ps: int) -> Spread:
         """All tiles, of which so many bits each are in use by estimate."""
         free = [USABLE * buffer_bits - bits for bits in used_bits]
-        return cls(buffer_bits, pace_ps, free, [float(pace_ps)] * len(free))
+        idle = [pace_ps * (BESIDE if bits else 1.0) for bits in used_bits]
+        return cls(buffer_bits, pace_ps, free, idle)
 
     def pieces(self, bits: float, ps: float, most: int, fair: int) -> int:
         """In how many pieces to cut what holds ``bits`` and takes ``ps`` an inference in one tile: enough for the
@@ -50,20 +57,23 @@ class Spread:
         spare if there are no others.  CompileError if the buffers cannot hold them."""
         order = sorted(range(len(self.free)), key=lambda tile: (abs(tile - near), tile))
         chosen: list[int] = []
-        place = 0
         for _ in range(count):
-            while place < len(order) and not (self.free[order[place]] >= bits and self.idle[order[place]] >= ps):
-                place += 1
-            if place < len(order):
-                tile = order[place]
-            else:
-                tile = max(range(len(self.free)), key=lambda t: (self.free[t] >= bits, self.idle[t], -t))
-                if self.free[tile] < bits:
-                    raise self._full(what, count * bits)
+            tile = self._roomiest(order, bits, ps)
+            if self.free[tile] < bits:
+                raise self._full(what, count * bits)
             self.free[tile] -= bits
             self.idle[tile] -= ps
             chosen.append(tile)
         return chosen
+
+    def _roomiest(self, order: list[int], bits: float, ps: float) -> int:
+        """Of the nearest tiles that have the buffer and the time that with the most buffer left; failing that, the
+        tile with the buffer and the most time left."""
+        for start in range(0, len(order), AROUND):
+            fitting = [t for t in order[start : start + AROUND] if self.free[t] >= bits and self.idle[t] >= ps]
+            if fitting:
+                return max(fitting, key=lambda tile: self.free[tile])
+        return max(order, key=lambda tile: (self.free[tile] >= bits, self.idle[tile]))
 
     def _full(self, what: str, bits: float) -> CompileError:
         left = sum(max(0.0, free) for free in self.free)

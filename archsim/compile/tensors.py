@@ -29,6 +29,10 @@ class Tensor:
     rows: int
     columns: int
     sources: tuple[Source, ...]
+    made: float | None = None
+    """When the first of several joined tensors was made, if it is not when its layer is ready; in images."""
+    latest: Tensor | None = None
+    """Of several joined tensors that which is made last."""
 
     @property
     def pixels(self) -> int:
