@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
+
 from archsim.compile.access import accesses, channels_read, window_of
 from archsim.compile.connect import Sink, Source
 from archsim.compile.deal import WHOLE, Shares
@@ -79,7 +81,7 @@ class Riders(Base):
         # what is joined is read by tiles of another number
         tiles = {0} if layer.op == "concat" else {source.tile for source in tensor.sources if source.tile != HOST}
         if bits > HELD * self.spread.buffer_bits * max(1, len(tiles)):
-            held = self._held(f"{layer.name} < {name}", layer, tensor, bits)
+            held = self._held(f"{layer.name} < {name}", layer, tensor, bits, whole=wait >= 1.0)
             return replace(held, made=self.ready[layer.name], latest=None)
         return tensor
 
@@ -99,8 +101,11 @@ class Riders(Base):
         )
         return self._vector(move, [tensor], held_for=layer.name)
 
-    def _held(self, name: str, layer: Layer, tensor: Tensor, bits: float) -> Tensor:
-        """``tensor`` by way of tiles that hold ``bits`` of it: cut along channels, then along the width."""
+    def _held(self, name: str, layer: Layer, tensor: Tensor, bits: float, *, whole: bool) -> Tensor:
+        """``tensor`` by way of tiles that hold ``bits`` of it: cut along channels, then along the width.
+
+        What must wait for a ``whole`` image is asked for at once, so that nothing waits before it instead.
+        """
         near = next((source.tile for source in tensor.sources if source.tile != HOST), self.near)
         count = self.spread.pieces(bits, 0.0, tensor.channels * tensor.columns, len(self.spread.free))
         across = min(count, tensor.channels)
@@ -115,6 +120,8 @@ class Riders(Base):
             share = Fraction(k, strips), Fraction(k + 1, strips)
             windows = self._strip(tensor.rows, tensor.columns, share)
             reads = self._read(Window(tensor.rows, tensor.columns, tensor.columns), tensor.rows, share, each)
+            if whole:
+                reads = replace(reads, need=np.full_like(reads.need, reads.need[-1]))
             for channels in pairwise(cuts):
                 worker = _Worker(next(tiles), channels, share, len(reads.need))
                 body, out = self._worker_stages(hold, worker, windows.size, each, {}, held_for=layer.name)

@@ -69,7 +69,7 @@ class Base:
         self.timing: MvmTiming = mvm_timing(self.tile)
         self.core_work = CoreWork(self.tile, builder.work)
         self.tensors: dict[str, Tensor] = {}
-        self._reads: dict[tuple[Window, Shares, int], Reads] = {}
+        self._reads: dict[tuple[Window, int, Shares, int], Reads] = {}
         self._strips: dict[tuple[int, int, Shares], Intervals] = {}
         self._spans: dict[tuple[str, int, int, int, bool], Reads] = {}
 
@@ -81,7 +81,7 @@ class Base:
 
     def _read(self, window: Window, rows: int, share: Shares, each: int) -> Reads:
         """What the windows of a strip read; ``rows`` of the output."""
-        key = window, share, each
+        key = window, rows, share, each
         if key not in self._reads:
             self._reads[key] = reads_of(window, self._strip(rows, window.columns_out, share), each)
         return self._reads[key]
