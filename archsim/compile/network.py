@@ -82,9 +82,9 @@ class Compiled:
 
 
 def arrays_needed(graph: Graph, chip: Chip) -> dict[str, int]:
-    """Arrays that hold each layer once."""
+    """Arrays that hold each layer once, with all of its experts."""
     shape = slot_shape(chip.tile.core)
-    return {layer.name: slice_layer(layer, shape).arrays for layer in graph.matrix_layers}
+    return {layer.name: layer.experts * slice_layer(layer, shape).arrays for layer in graph.matrix_layers}
 
 
 def chips_to_fit(graph: Graph, chip: Chip) -> int:

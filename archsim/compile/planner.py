@@ -40,8 +40,8 @@ COARSER = 1.25
 
 
 def once(graph: Graph) -> Copies:
-    """One copy of each layer."""
-    return {layer.name: 1 for layer in graph.matrix_layers}
+    """One copy of each layer, or of each of its experts."""
+    return {layer.name: layer.copies or 1 for layer in graph.matrix_layers}
 
 
 def buffer_bits(tile: Tile) -> int:

@@ -76,12 +76,14 @@ class Riders(Base):
         if span in ("whole", "past", "reverse") or len(layer.inputs) == 1:
             return tensor
         wait = min(1.0, self.ready[layer.name] - self._made(name, tensor))
-        pixels = min(tensor.pixels, wait * tensor.pixels + (tensor.columns if wait else 0))
+        joined = layer.op == "concat"
+        pixels = min(tensor.pixels, wait * tensor.pixels + (tensor.columns if wait and joined else 0))
         bits = pixels * tensor.channels * self.builder.value_bits
         # what is joined is read by tiles of another number
-        tiles = {0} if layer.op == "concat" else {source.tile for source in tensor.sources if source.tile != HOST}
+        tiles = {0} if joined else {source.tile for source in tensor.sources if source.tile != HOST}
         if bits > HELD * self.spread.buffer_bits * max(1, len(tiles)):
-            held = self._held(f"{layer.name} < {name}", layer, tensor, bits, whole=wait >= 1.0)
+            whole = wait >= 1.0 and tensor.columns == 1
+            held = self._held(f"{layer.name} < {name}", layer, tensor, bits, whole=whole)
             return replace(held, made=self.ready[layer.name], latest=None)
         return tensor
 
@@ -104,7 +106,8 @@ class Riders(Base):
     def _held(self, name: str, layer: Layer, tensor: Tensor, bits: float, *, whole: bool) -> Tensor:
         """``tensor`` by way of tiles that hold ``bits`` of it: cut along channels, then along the width.
 
-        What must wait for a ``whole`` image is asked for at once, so that nothing waits before it instead.
+        Where it must wait for the ``whole`` of a sequence all of it is asked for at once, so that nothing waits before
+        it instead.  Images are asked for in order: copies of a layer would else run ahead of each other.
         """
         near = next((source.tile for source in tensor.sources if source.tile != HOST), self.near)
         count = self.spread.pieces(bits, 0.0, tensor.channels * tensor.columns, len(self.spread.free))

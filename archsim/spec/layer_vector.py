@@ -65,6 +65,8 @@ class Linear(Weighted):
 
     linear: Channels
     activation: Activation = "none"
+    experts: Extent = 1
+    """Matrices of which each position uses one, chosen by the router of a mixture of experts."""
 
 
 class ConvTranspose(Weighted):

@@ -103,6 +103,9 @@ class Layer:
     """A locally connected layer has one a position: ``groups`` of them, each applied once."""
     private: bool = False
     """Whether the groups of the matrix are private kernels, one a position."""
+    experts: int = 1
+    """Matrices of this shape of which each window uses one: a mixture of experts, over which the windows are spread
+    evenly."""
     biases: int = 0
     constants: int = 0
     """Parameters that are neither weights of the matrix nor biases: tables of embeddings, scales and shifts."""
@@ -150,6 +153,14 @@ class Layer:
         return self.steps > 1 or self.in_loop
 
     @property
+    def copies(self) -> int:
+        """The copies that it has to have, whatever the room: one for each expert that works; 0 where it may have any
+        number."""
+        if self.one_by_one:
+            return 1
+        return min(self.experts, self.windows) if self.experts > 1 else 0
+
+    @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the output's positions; the steps of a sequence are columns."""
         return (self.output_shape[1], self.output_shape[2]) if len(self.output_shape) == 3 else (1, self.steps)
@@ -171,13 +182,13 @@ class Layer:
 
     @property
     def weights(self) -> int:
-        """Weights in the matrix."""
-        return self.matrix.weights if self.matrix else 0
+        """Weights in the matrix, those of all experts together."""
+        return self.matrix.weights * self.experts if self.matrix else 0
 
     @property
     def macs(self) -> int:
         """Multiply-accumulate operations an inference, those with padding included."""
-        return self.weights * self.windows
+        return self.matrix.weights * self.windows if self.matrix else 0
 
     @property
     def parameters(self) -> int:

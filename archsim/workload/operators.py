@@ -192,9 +192,13 @@ def _concat(base: Layer) -> Layer:
 
 
 def _linear(spec: Linear, base: Layer) -> Layer:
-    """A dense layer over the channels of every position."""
+    """A dense layer over the channels of every position, or one of several for each."""
     shape = base.input_shapes[0]
-    return _weigh(spec, replace(base, output_shape=(spec.linear, *shape[1:])), Matrix(shape[0], spec.linear))
+    layer = _weigh(spec, replace(base, output_shape=(spec.linear, *shape[1:])), Matrix(shape[0], spec.linear))
+    one = layer.trained_parameters
+    return replace(
+        layer, experts=spec.experts, biases=spec.experts * layer.biases, trained_parameters=spec.experts * one
+    )
 
 
 def _local(spec: Local, base: Layer) -> Layer:

@@ -178,7 +178,7 @@ def test_a_file_can_extend_a_library_workload(tmp_path: Path) -> None:
 
 
 def test_an_unknown_workload_gets_the_nearest_name() -> None:
-    with pytest.raises(NotFoundError, match=r"^no workload named 'vgg61'; did you mean 'vgg16'\?$"):
+    with pytest.raises(NotFoundError, match=r"^no workload named 'vgg61'; did you mean 'vgg19'\?$"):
         load("workload", "vgg61", Workload)
 
 
@@ -202,7 +202,9 @@ def test_a_library_workload_says_where_it_is_from(name: str) -> None:
 def test_the_schema_lists_a_form_of_layer_for_each_operator() -> None:
     forms = Workload.model_json_schema()["properties"]["layers"]["items"]["oneOf"]
     assert MODELS["workload"] is Workload
-    assert [operator in form["required"] for form, operator in zip(forms, OPERATORS, strict=True)] == [True] * len(forms)
+    assert [operator in form["required"] for form, operator in zip(forms, OPERATORS, strict=True)] == [True] * len(
+        forms
+    )
     assert all(form["additionalProperties"] is False for form in forms)
     conv = forms[0]["properties"]
     assert [form["type"] for form in conv["pad"]["anyOf"]] == ["integer", "array", "array"]
