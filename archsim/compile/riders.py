@@ -115,7 +115,7 @@ class Riders(Base):
         strips = min(-(-count // across), tensor.columns)
         count = across * strips
         tiles = iter(self.spread.take(near, count, bits / count, 0.0, f"layer {layer.name}, to hold {name},"))
-        each = max(1, -(-tensor.pixels // strips * self.tile.cycle_ps * 4 // max(1, self.spread.pace_ps)))
+        each = max(1, -(-tensor.pixels // strips * self.cycle_ps * 4 // max(1, self.spread.pace_ps)))
         cuts = [tensor.channels * k // across for k in range(across + 1)]
         hold = Layer(name, "hold", (name,), ((tensor.channels, tensor.rows, tensor.columns),), (tensor.channels, 1, 1))
         sinks, sources = [], []
@@ -195,7 +195,7 @@ class Riders(Base):
         builder, tile, firings = self.builder, worker.tile, worker.firings
         values = worker.channels[1] - worker.channels[0]
         name = f"{layer.name}[{float(worker.share[0]):.4g}.c{worker.channels[0]}]"
-        cycle = self.tile.cycle_ps
+        cycle = self.cycle_ps
         label, kind = (held_for, "hold") if held_for else (layer.name, "body")
         body = builder.stage(f"{name} {kind}", firings, cycle, cycle, layer=label, tile=tile, kind=kind)
         bits = each * values * builder.value_bits
@@ -252,13 +252,15 @@ class Riders(Base):
         cached = self.graph[layer.inputs[number]].cached if layer.inputs[number] in self.tensors else 0
         reads = self._span_reads(layer, access, tensor, worker, each)
         initial = max(0, cached - 1)
-        if access.keyed and layer.dynamic:
-            keys = layer.output_shape[0] // layer.dynamic.groups
-            low, high = worker.channels
-            if low // keys == (high - 1) // keys:  # within one head
-                first, end = low % keys, (high - 1) % keys + 1
+        if layer.dynamic and number == 1:
+            columns, (low, high) = layer.dynamic.columns, worker.channels
+            head, first, end = low // columns, low % columns, (high - 1) % columns + 1
+            if head == (high - 1) // columns and access.keyed:
                 initial = max(0, end - first - 1) if cached else 0
                 reads = reads if cached else only(reads, first, end)
+            elif head == (high - 1) // columns:
+                start = head * access.groups // layer.dynamic.groups * columns
+                channels = start + first, start + end
         return Sink(body, worker.tile, channels, reads, initial=initial, keeps=bool(cached))
 
     def _span_reads(self, layer: Layer, access: Access, tensor: Tensor, worker: _Worker, each: int) -> Reads:
@@ -335,6 +337,11 @@ class Riders(Base):
             atom, most = 1, outputs  # data movement can be cut anywhere: all wait for all
         fair = max(1, int(len(self.spread.free) * ps / self.vector_ps))
         count = self.spread.pieces(bits, ps, most, fair)
+        if layer.dynamic and count > 1:
+            # no piece across heads, whose keys it would have to hold too
+            heads = layer.dynamic.groups
+            count = -(-count // heads) * heads if count > heads else -(-heads // (heads // count))
+            most, atom = (most, atom) if count >= heads else (heads, outputs // heads)
         near = on_tiles[0].sources[0].tile if on_tiles else self.near
         what = f"layer {layer.name} ({layer.op}), to hold what it reads,"
         tiles = self.spread.take(near, count, bits / count, ps / count, what)

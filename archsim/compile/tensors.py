@@ -66,6 +66,7 @@ class Base:
         self.builder = builder
         self.graph = graph
         self.tile = builder.tile
+        self.cycle_ps = builder.tile.cycle_ps
         self.timing: MvmTiming = mvm_timing(self.tile)
         self.core_work = CoreWork(self.tile, builder.work)
         self.tensors: dict[str, Tensor] = {}
@@ -94,5 +95,5 @@ class Base:
         builder = self.builder
         write = builder.delay([builder.hop(("buffer", tile), values * builder.value_bits)])
         return builder.stage(
-            f"{name} out", firings, self.tile.cycle_ps, max(1, after - write), layer=layer, tile=tile, kind="out"
+            f"{name} out", firings, self.cycle_ps, max(1, after - write), layer=layer, tile=tile, kind="out"
         )

@@ -18,8 +18,11 @@ A layer is a mapping with the key of one operator.  What is not written has this
 ``lstm: 8192``        size of the cell state; ``bias: true``; with ``recurrent_projection: 1024`` the output is
                       projected to that size and the projection is what is fed back.  A projection that is not
                       fed back is a dense layer after it.
+``linear: 768``       a dense layer on the channels of every position; ``activation: none``
 ``block: NAME``       the layers of ``blocks: {NAME: …}``, ``repeat: 1`` times
 ===================== ===================================================================================
+
+The operators of :mod:`archsim.spec.layer_vector` stand beside these.
 
 A folded batch norm leaves one bias an output channel and counts as that; what was trained is counted beside it.
 

@@ -7,6 +7,7 @@ beside the sum.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -291,7 +292,7 @@ def lenet() -> Sum:
 
 def perceptron(*features: int, bias: bool = True) -> Sum:
     total = Sum()
-    for a, b in zip(features, features[1:], strict=False):
+    for a, b in pairwise(features):
         total.matrix(a, b, bias=bias)
     return total
 
