@@ -52,7 +52,7 @@ def balanced(
     first go well, and what lies far above is not looked at.
     """
     end = max(layer.windows for layer in layers)
-    low = max([least - 1, *(-(-layer.windows // most[layer.name]) - 1 for layer in layers if layer.steps == 1)])
+    low = max([least - 1, *(-(-layer.windows // most[layer.name]) - 1 for layer in layers if not layer.copies)])
     high, step = min(low + 1, end), FINER
     while high < end and not fits(copies_at(layers, high, most)):
         low, high, step = high, min(end, max(high + 1, int(high * step))), step * FINER
