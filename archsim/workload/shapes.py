@@ -10,7 +10,7 @@ from archsim.errors import WorkloadError
 from archsim.spec.functions import FUNCTIONS, Operator
 from archsim.workload.graph import Layer, Shape
 
-__all__ = ["features", "function_work", "image", "sequence_features", "volume", "with_function"]
+__all__ = ["charged", "divides", "features", "function_work", "image", "sequence_features", "volume", "with_function"]
 
 
 def function_work(function: str, values: int, groups: int = 1) -> dict[Operator, int]:
@@ -56,3 +56,15 @@ def sequence_features(layer: Layer) -> int:
     if len(shape) == 3 and shape[2] != 1:
         raise WorkloadError(f"layer {layer.name!r} reads a sequence (D, S, 1), got an image {shape}")
     return shape[0]
+
+
+def charged(layer: Layer, work: Mapping[Operator, int]) -> Layer:
+    """``layer`` with so many operations a window."""
+    return with_function(layer, "none", work)
+
+
+def divides(base: Layer, groups: int) -> None:
+    """WorkloadError if ``groups`` do not divide the channels of what ``base`` reads."""
+    channels = base.input_shapes[0][0]
+    if channels % groups:
+        raise WorkloadError(f"layer {base.name!r} has {groups} groups, which do not divide its {channels} channels")

@@ -31,18 +31,14 @@ from archsim.spec.layer_vector import (
     Matmul,
     Move,
     Norm,
-    Pad,
     Reduce,
-    Resize,
-    Reverse,
-    Shuffle,
-    Slice,
     Softmax,
     Spp,
     Vector,
 )
 from archsim.workload.graph import Access, Layer, Matrix, Shape
-from archsim.workload.shapes import function_work, image, volume, with_function
+from archsim.workload.movement import moved, spp
+from archsim.workload.shapes import charged, divides, function_work, image, with_function
 
 __all__ = ["vector_layers"]
 
@@ -71,13 +67,9 @@ def vector_layers(spec: OperatorLayer, base: Layer, inputs: Sequence[Layer]) -> 
         case Embedding():
             return (_embedding(spec, base),)
         case Spp():
-            return _spp(spec, base)
+            return spp(spec, base)
         case _:
-            return (_moved(spec, base),)
-
-
-def _charged(layer: Layer, work: dict[Operator, int]) -> Layer:
-    return with_function(layer, "none", work)
+            return (moved(spec, base),)
 
 
 def _same(shapes: Sequence[Shape], channels: int) -> tuple[Access, ...]:
@@ -156,18 +148,12 @@ def _combine(spec: Combine, base: Layer) -> Layer:
 
 
 def _softmax(spec: Softmax, base: Layer) -> Layer:
-    _divides(base, spec.softmax)
+    divides(base, spec.softmax)
     values = base.outputs
     if spec.causal:
         values = -(-values * (base.positions + 1) // (2 * base.positions))
     layer = replace(base, reads=(Access("same", spec.softmax),))
-    return _charged(layer, function_work("softmax", values, min(values, spec.softmax)))
-
-
-def _divides(base: Layer, groups: int) -> None:
-    channels = base.input_shapes[0][0]
-    if channels % groups:
-        raise WorkloadError(f"layer {base.name!r} has {groups} groups, which do not divide its {channels} channels")
+    return charged(layer, function_work("softmax", values, min(values, spec.softmax)))
 
 
 # -- statistics ----------------------------------------------------------------------------------
@@ -192,7 +178,7 @@ def _norm(spec: Norm, base: Layer) -> tuple[Layer, ...]:
         return (with_function(replace(layer, reads=(Access("same", 1),)), spec.activation, work),)
     image(base)
     groups = channels if spec.norm == "instance" else spec.groups
-    _divides(base, groups)
+    divides(base, groups)
     size = base.positions * channels
     statistics = replace(
         base,
@@ -202,9 +188,7 @@ def _norm(spec: Norm, base: Layer) -> tuple[Layer, ...]:
         reads=(Access("whole", groups),),
         accumulates=True,
     )
-    statistics = _charged(
-        statistics, {"add": 2 * size, "multiply": size + 2 * groups, "sqrt": groups, "divide": groups}
-    )
+    statistics = charged(statistics, {"add": 2 * size, "multiply": size + 2 * groups, "sqrt": groups, "divide": groups})
     reads = Access("same", channels), Access("same", groups)
     names, shapes = (*base.inputs, statistics.name), (*base.input_shapes, statistics.output_shape)
     applied = replace(layer, inputs=names, input_shapes=shapes, reads=reads)
@@ -245,7 +229,7 @@ def _reduce(spec: Reduce, base: Layer) -> Layer:
         reads=(Access("whole" if whole else "same", channels),),
         accumulates=whole,
     )
-    return _charged(layer, work)
+    return charged(layer, work)
 
 
 # -- sequences -----------------------------------------------------------------------------------
@@ -283,7 +267,7 @@ def _matmul(spec: Matmul, base: Layer, cached: int) -> Layer:
             Access("past" if spec.causal or cached else "whole", kv_heads, keyed=spec.transpose),
         ),
     )
-    return _charged(layer, {"mac": macs})
+    return charged(layer, {"mac": macs})
 
 
 def _cache(spec: Cache, base: Layer) -> Layer:
@@ -303,108 +287,4 @@ def _embedding(spec: Embedding, base: Layer) -> Layer:
         reads=(Access("same", 1),),
         host=True,
     )
-    return _charged(layer, {"add": spec.embedding * (len(tables) - 1)})
-
-
-# -- data movement -------------------------------------------------------------------------------
-
-
-def _spp(spec: Spp, base: Layer) -> tuple[Layer, ...]:
-    """A pool for each grid of n × n cells, cell y over the rows from floor(y·H/n) to ceil((y + 1)·H/n)."""
-    channels, high, wide = image(base)
-    pools = []
-    for cells in spec.spp:
-        if cells > min(high, wide):
-            message = f"layer {base.name!r} has a grid of {cells} × {cells} cells over an image of {high} × {wide}"
-            raise WorkloadError(f"{message}; expected at most as many cells as rows and columns")
-        kernel = _most_covered(high, cells), _most_covered(wide, cells)
-        pool = replace(
-            base,
-            name=f"{base.name}.{cells}",
-            op="pyramid pool",
-            output_shape=(channels, cells, cells),
-            kernel=kernel,
-            stride=(high, wide),
-            upscale=(cells, cells),
-            pool="max",
-            reads=(Access("window", channels),),
-        )
-        pools.append(_charged(pool, {"max": channels * (kernel[0] * kernel[1] - 1)}))
-    shapes = tuple(pool.output_shape for pool in pools)
-    joined = replace(
-        base,
-        inputs=tuple(pool.name for pool in pools),
-        input_shapes=shapes,
-        output_shape=(sum(volume(shape) for shape in shapes),),
-        reads=(Access("whole", 1),) * len(pools),
-    )
-    return *pools, joined
-
-
-def _most_covered(length: int, cells: int) -> int:
-    """The rows that the largest of ``cells`` cells of ``length`` rows covers."""
-    return max(-(-(k + 1) * length // cells) - k * length // cells for k in range(cells))
-
-
-def _moved(spec: OperatorLayer, base: Layer) -> Layer:
-    match spec:
-        case Reverse():
-            return replace(base, reads=(Access("reverse", base.outputs),))
-        case Shuffle():
-            _divides(base, spec.shuffle)
-            return replace(base, reads=(Access("same", 1),))
-        case Slice():
-            return _slice(spec, base)
-        case Pad():
-            return _pad(spec, base)
-        case Resize():
-            return _resize(spec, base)
-        case _:
-            raise AssertionError(f"no layer of operator {spec.operator!r}")
-
-
-def _slice(spec: Slice, base: Layer) -> Layer:
-    shape = base.input_shapes[0]
-    axis = {"channels": 0, "rows": 1, "columns": 2}[spec.slice]
-    if axis >= len(shape) or spec.end > shape[axis] or spec.start >= spec.end:
-        message = f"layer {base.name!r} takes {spec.slice} {spec.start} to {spec.end} of {shape}"
-        raise WorkloadError(f"{message}; expected a range within them")
-    length = -(-(spec.end - spec.start) // spec.step)
-    out = (*shape[:axis], length, *shape[axis + 1 :])
-    if axis == 0:
-        even = length * spec.step <= shape[0] - spec.start
-        channels = spec.start, spec.start + length * spec.step if even else spec.end
-        return replace(base, output_shape=out, reads=(Access("same", length if even else 1, channels),))
-    before, apart = [0, 0], [1, 1]
-    before[axis - 1], apart[axis - 1] = -spec.start, spec.step
-    pad, stride = (before[0], before[1], 0, 0), (apart[0], apart[1])
-    return replace(base, output_shape=out, pad=pad, stride=stride, reads=(Access("window", shape[0]),))
-
-
-def _pad(spec: Pad, base: Layer) -> Layer:
-    channels, high, wide = image(base)
-    top, left, bottom, right = spec.pad
-    out = (channels, high + top + bottom, wide + left + right)
-    if min(out) < 1:
-        raise WorkloadError(f"layer {base.name!r} cuts {base.input_shapes[0]} down to {out}")
-    return replace(base, output_shape=out, pad=(top, left, bottom, right), reads=(Access("window", channels),))
-
-
-def _resize(spec: Resize, base: Layer) -> Layer:
-    """Output row y of R lies over row (y + 1/2)·H/R - 1/2 of H, and reads the 2 (linear) or 4 (cubic) around it."""
-    channels, *sizes = image(base)
-    kernel = {"nearest": 1, "linear": 2, "cubic": 4}[spec.mode]
-    layer = replace(
-        base,
-        output_shape=(channels, *spec.resize),
-        kernel=(kernel, kernel),
-        reads=(Access("window", channels),),
-    )
-    (high, wide), (rows, columns) = sizes, spec.resize
-    if spec.mode == "nearest":
-        return replace(layer, stride=(high, wide), upscale=(rows, columns))
-    more = 2 if spec.mode == "cubic" else 0
-    pad = (rows - high + more * rows, columns - wide + more * columns, 0, 0)
-    layer = replace(layer, stride=(2 * high, 2 * wide), upscale=(2 * rows, 2 * columns), pad=pad)
-    values = channels * kernel * kernel
-    return _charged(layer, {"multiply": values, "add": values - channels})
+    return charged(layer, {"add": spec.embedding * (len(tables) - 1)})
