@@ -92,6 +92,10 @@ class Builder:
         row = self.tile.components[memory.buffer if key[0] == "buffer" else memory.bus]
         return MEMORY_HOP, row.count * row.bandwidth.value  # type: ignore[attr-defined]
 
+    def rate(self, key: LinkKey) -> Fraction:
+        """The bits a second (operations, at a functional unit) of the link of that key."""
+        return self._model(key)[1]
+
     def hop(self, key: LinkKey, amount: int, parent: int = NO_NODE) -> Hop:
         """A hop over the link of ``key`` for tokens of ``amount`` bits (operations, at a functional unit)."""
         return self._hop(self.link(key), amount, parent)

@@ -36,6 +36,8 @@ multicast, and a reader drops what it does not need.  Flows so stay few.
 
 Ints = NDArray[np.int64]
 Channels = tuple[int, int]
+_Key = tuple[Channels, int, bool]
+"""What sinks must have in common to share a bundle: channels, initial pixels, and whether they keep these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """``stage`` on ``tile`` reads channels [lo, hi) of what ``reads`` says, ``initial`` pixels lying ready before."""
+    """``stage`` on ``tile`` reads channels [lo, hi) of what ``reads`` says, ``initial`` pixels lying ready before.
+
+    If it ``keeps`` them, it always holds so many of the pixels before the newest ones, as a cache does.
+    """
 
     stage: int
     tile: int
     channels: Channels
     reads: Reads
     initial: int = 0
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +119,17 @@ def bundles(sources: Seq[Source], sinks: Seq[Sink], pixels: int, sequences: Sequ
     by_channels: dict[Channels, list[Source]] = defaultdict(list)
     for source in sources:
         by_channels[source.channels].append(source)
-    readers: dict[tuple[Channels, int], dict[int, list[Sink]]] = defaultdict(lambda: defaultdict(list))
+    readers: dict[_Key, dict[int, list[Sink]]] = defaultdict(lambda: defaultdict(list))
     for sink in sinks:
-        readers[sink.channels, sink.initial][id(sink.reads)].append(sink)
-    signs: dict[tuple[tuple[Channels, int], ...], Ints] = {}
+        readers[sink.channels, sink.initial, sink.keeps][id(sink.reads)].append(sink)
+    signs: dict[tuple[_Key, ...], Ints] = {}
     for (low, high), senders in by_channels.items():
-        overlaps: dict[tuple[int, int, int], list[tuple[Channels, int]]] = defaultdict(list)
+        overlaps: dict[tuple[int, int, int, bool], list[_Key]] = defaultdict(list)
         for key in readers:
-            (start, end), initial = key
+            (start, end), initial, keeps = key
             if start < high and end > low:
-                overlaps[max(start, low), min(end, high), initial].append(key)
-        for (first, last, initial), keys in overlaps.items():
+                overlaps[max(start, low), min(end, high), initial, keeps].append(key)
+        for (first, last, initial, _), keys in overlaps.items():
             alike = [members for key in keys for members in readers[key].values()]
             if tuple(keys) not in signs:
                 signs[tuple(keys)] = _signs([members[0].reads.pixels for members in alike], pixels)
@@ -225,7 +231,7 @@ def _read(
     """Add the readings of sinks that read alike.  Of a ``mixed`` bundle a reader gets all pixels.
 
     Initial tokens stand before the first pixel.  A firing that reads nothing waits for none of them: the first step
-    of a sequence starts from a state of its own.  After the last firing all is freed.
+    of a sequence starts from a state of its own.  After the last firing all is freed but what is kept.
     """
     reads = members[0].reads
     pixels = reads.pixels.numbers
@@ -235,11 +241,17 @@ def _read(
     numbers, rows = np.unique(bundle[pixels], return_inverse=True)
     shape = len(numbers), len(reads.need)
     need = np.cumsum(_counted(rows, np.searchsorted(reads.need, pixels, side="right"), shape), axis=1)
-    free = np.cumsum(_counted(rows, np.searchsorted(reads.free, pixels, side="right"), shape), axis=1) + initial
-    if initial:
-        need[need > 0] += initial
+    free = np.cumsum(_counted(rows, np.searchsorted(reads.free, pixels, side="right"), shape), axis=1)
     sizes = np.bincount(rows, minlength=len(numbers))
-    free[:, -1] = sizes + initial
+    if members[0].keeps:
+        need += initial
+        free[:, -1] = sizes
+    elif initial:
+        need[need > 0] += initial
+        free += initial
+        free[:, -1] = sizes + initial
+    else:
+        free[:, -1] = sizes
     for number, size, needs, frees in zip(numbers.tolist(), sizes.tolist(), need, free, strict=True):
         needed, freed = sequences.of(needs, size), sequences.of(frees, size)
         made[number].readings += [Reading(sink, needed, freed) for sink in members]

@@ -6,74 +6,42 @@ a multiplication for an average) a value; an LSTM cell three sigmoids, two hyper
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from archsim.errors import CompileError
 from archsim.spec.tile import Operator, Tile
-from archsim.workload.graph import Layer
+from archsim.workload.graph import Graph, Layer
 
 __all__ = [
     "Operations",
     "accumulating",
-    "activation_operations",
     "finishing",
     "layer_operations",
     "operations_by_row",
     "require_units",
     "unit_rate",
+    "with_host",
 ]
 
 Operations = dict[Operator, int]
 
-_FUNCTIONS: dict[str, dict[Operator, int]] = {
-    "none": {},
-    "relu": {"relu": 1},
-    "relu6": {"relu": 1},
-    "sigmoid": {"sigmoid": 1},
-    "tanh": {"tanh": 1},
-    "gelu": {"tanh": 1},
-    "softmax": {"exp": 1, "add": 1, "multiply": 1},
-}
-
-
-def activation_operations(function: str, values: int) -> Operations:
-    """The operations of an activation function on ``values`` values."""
-    return {operator: times * values for operator, times in _FUNCTIONS[function].items()}
-
-
-def _plus(*many: Operations) -> Operations:
-    total: Operations = {}
-    for operations in many:
-        for operator, count in operations.items():
-            total[operator] = total.get(operator, 0) + count
-    return total
-
 
 def layer_operations(layer: Layer, values: int) -> Operations:
-    """The operations of ``layer`` on ``values`` output values of one window, its activation included."""
-    after = activation_operations(layer.activation, values)
-    if layer.op == "lstm":
-        gates: Operations = {"sigmoid": 3 * values, "tanh": 2 * values, "multiply": 3 * values, "add": values}
-        return _plus(gates, after)
-    if layer.op in ("maxpool", "avgpool", "globalpool"):
-        size = layer.kernel[0] * layer.kernel[1]
-        if layer.op == "maxpool" or layer.pool == "max":
-            return _plus({"max": values * (size - 1)}, after)
-        return _plus({"add": values * (size - 1), "multiply": values}, after)
-    if layer.op == "add":
-        return _plus({"add": values * (len(layer.inputs) - 1)}, after)
-    return after
+    """The operations of ``layer`` on ``values`` of the output values of one window, its activation included."""
+    return {operator: -(-count * values // layer.outputs) for operator, count in layer.work}
 
 
-def accumulating(layer: Layer, values: int) -> Operations:
-    """What a global pool does with one more pixel of ``values`` values."""
-    return {"max": values} if layer.pool == "max" else {"add": values}
+def accumulating(layer: Layer, values: int, pixels: int) -> Operations:
+    """What a layer that accumulates does with one more pixel, of ``pixels``, for ``values`` of its output values."""
+    if layer.op == "globalpool":
+        return {"max": values} if layer.pool == "max" else {"add": values}
+    return {operator: -(-count // pixels) for operator, count in layer_operations(layer, values).items()}
 
 
 def finishing(layer: Layer, values: int) -> Operations:
-    """What a global pool does once, when all pixels have come: the division, and its activation."""
-    mean: Operations = {} if layer.pool == "max" else {"multiply": values}
-    return _plus(mean, activation_operations(layer.activation, values))
+    """What a global pool does once, when all pixels have come: the division of a mean."""
+    return {"multiply": values} if layer.op == "globalpool" and layer.pool == "average" else {}
 
 
 def operations_by_row(tile: Tile, operations: Operations) -> dict[str, int]:
@@ -93,13 +61,33 @@ def unit_rate(tile: Tile, row: str) -> Fraction:
     return cores * component.capacity_per_s()  # type: ignore[attr-defined, no-any-return]
 
 
+def with_host(tile: Tile, graph: Graph) -> Graph:
+    """``graph``, in which the host does the layers for which ``tile`` lacks a unit, if the network allows that."""
+    if not graph.host:
+        return graph
+    moved = [layer if layer.matrix or not _missing(tile, layer) else replace(layer, host=True) for layer in graph]
+    return replace(graph, layers=tuple(moved))
+
+
+def _missing(tile: Tile, layer: Layer) -> list[Operator]:
+    operators = [operator for operator, _ in layer.work if operator not in tile.units]
+    return operators + (["add"] if layer.matrix and "add" not in tile.units else [])
+
+
 def require_units(tile: Tile, layers: list[Layer]) -> None:
-    """CompileError if ``tile`` lacks a unit for an operator that a layer needs; names both."""
+    """CompileError if ``tile`` lacks a unit for an operator that a layer needs, with what could be done."""
     for layer in layers:
-        missing = [operator for operator in layer_operations(layer, 1) if operator not in tile.units]
-        missing += ["add"] if layer.matrix and "add" not in tile.units else []
+        if layer.matrix and layer.host:
+            raise CompileError(f"layer {layer.name} ({layer.op}) has weights, which stand on arrays; remove its 'host'")
+        missing = [] if layer.host else _missing(tile, layer)
         if missing:
+            way = (
+                "write its activation as a layer of its own, with 'host: true'"
+                if layer.matrix
+                else "write 'host: true'"
+            )
             raise CompileError(
                 f"layer {layer.name} ({layer.op}) needs the operator {missing[0]!r}, for which tile {tile.name!r} has "
-                f"no unit; it has {', '.join(sorted(tile.units)) or 'none'} (key: tile.units)"
+                f"no unit; it has {', '.join(sorted(tile.units)) or 'none'} (key: tile.units). To have the host do it, "
+                f"{way} in the layer, or --set workload.host=true for every such layer"
             )

@@ -14,43 +14,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+import numpy as np
+
 from archsim.compile.builder import Builder
 from archsim.compile.connect import Sink, Source
-from archsim.compile.deal import WHOLE, Shares, strip
-from archsim.compile.elementwise import accumulating, finishing, layer_operations
+from archsim.compile.deal import WHOLE, Shares
+from archsim.compile.elementwise import layer_operations
 from archsim.compile.place import Mapped, Placement
 from archsim.compile.reads import Intervals, Reads, Window, full_window, reads_of
+from archsim.compile.riders import Riders
 from archsim.compile.slicing import Part
-from archsim.compile.work import CoreWork
+from archsim.compile.spread import Spread, ready_times
+from archsim.compile.tensors import HOST_FIRINGS, IN_REGISTERS, Tensor, layer_window, rows_per_channel
 from archsim.errors import CompileError
-from archsim.hardware.mvm import MvmTiming, mvm_timing
 from archsim.noc.board import HOST
 from archsim.program import Hop
 from archsim.spec.tile import Operator
-from archsim.workload.graph import Graph, Layer
+from archsim.workload.graph import INPUT, Graph, Layer
 
-__all__ = ["Lowered", "Tensor", "layer_window", "lower"]
-
-HOST_FIRINGS = 4096
-"""The firings in which the host sends one image, at the most: each has a number for every flow that leaves the host."""
-
-IN_REGISTERS = 2
-"""Tokens that registers between two stages of a core hold: one in use, one coming."""
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """What a layer puts out: channels × rows × columns, and the stages that do."""
-
-    channels: int
-    rows: int
-    columns: int
-    sources: tuple[Source, ...]
-
-    @property
-    def pixels(self) -> int:
-        """Pixels of one image, or steps of one sequence."""
-        return self.rows * self.columns
+__all__ = ["Lowered", "lower"]
 
 
 @dataclass(frozen=True)
@@ -61,60 +43,87 @@ class Lowered:
     host_out: tuple[int, ...]
 
 
-def layer_window(layer: Layer, rows: int, columns: int) -> Window:
-    """How the windows of ``layer`` lie on its input of ``rows`` × ``columns``."""
-    if layer.op in ("conv", "maxpool", "avgpool"):
-        pad = (layer.pad[0], layer.pad[1])
-        return Window(rows, columns, layer.output_shape[2], layer.kernel, layer.stride, pad, layer.dilation)
-    if layer.op == "globalpool" or (layer.op == "dense" and layer.steps == 1):
-        return full_window(rows, columns)
-    return Window(rows, columns, columns)
-
-
-class _Lowering:
+class _Lowering(Riders):
     def __init__(self, builder: Builder, graph: Graph, mapped: dict[str, Mapped], placements: list[Placement]) -> None:
-        self.builder = builder
-        self.graph = graph
+        super().__init__(builder, graph)
         self.mapped = mapped
-        self.tile = builder.tile
-        self.timing: MvmTiming = mvm_timing(self.tile)
-        self.core_work = CoreWork(self.tile, builder.work)
-        self.tensors: dict[str, Tensor] = {}
         self.groups: dict[str, dict[tuple[int, int], list[Placement]]] = defaultdict(lambda: defaultdict(list))
         for placement in placements:
             self.groups[placement.layer][placement.first, placement.copies].append(placement)
-        self._reads: dict[tuple[Window, Shares, int], Reads] = {}
-        self._strips: dict[tuple[int, int, Shares], Intervals] = {}
+        self.near = placements[0].tile
+        self.ready = ready_times(graph)
         self._waiting_for_state: list[tuple[Layer, list[Sink]]] = []
 
     # -- the whole network ----------------------------------------------------------------------
 
     def run(self, copies: dict[str, int]) -> Lowered:
-        host_in = self._host_input()
-        for layer in self.graph.layers[1:]:
+        self._plan_spread(copies)
+        host_in = [self._host_input(layer) for layer in self.graph.inputs]
+        for layer in self.graph.layers:
             if layer.matrix:
                 self.tensors[layer.name] = self._matrix_layer(layer, copies[layer.name])
             elif layer.op == "flatten":
                 self.tensors[layer.name] = self.tensors[layer.inputs[0]]
             elif layer.op == "concat":
                 self.tensors[layer.name] = self._concat(layer)
-            else:
-                self.tensors[layer.name] = self._rider(layer)
+            elif layer.op != INPUT:
+                self.tensors[layer.name] = self._lower_rider(layer)
         for layer, sinks in self._waiting_for_state:
-            self.builder.connect(f"{layer.name} state", self.tensors[layer.state_from].sources, sinks, layer.steps)
-        return Lowered(host_in, tuple(self._host_output(name) for name in self.graph.outputs))
+            tensor = self.tensors[layer.state_from]
+            self.builder.connect(f"{layer.name} state", tensor.sources, sinks, tensor.pixels)
+        if self.graph.autoregressive:
+            self._feed_back(host_in[0])
+        return Lowered(host_in[0], tuple(self._host_output(name) for name in self.graph.outputs))
 
-    def _host_input(self) -> int:
-        layer = self.graph.input
-        shape = layer.output_shape
-        rows, columns = (shape[1], shape[2]) if len(shape) == 3 else (1, layer.steps)
+    def _plan_spread(self, copies: dict[str, int]) -> None:
+        """What the estimates of placement leave of the tiles for what is spread over them."""
+        tile, value_bits = self.tile, self.builder.value_bits
+        buffer = tile.components[tile.memory.buffer]
+        buffer_bits = int(buffer.count * buffer.capacity.value)  # type: ignore[attr-defined]
+        used = [0] * self.builder.board.tiles
+        for groups in self.groups.values():
+            for members in groups.values():
+                for placement in members:
+                    layer, part = self.graph[placement.layer], self._part(placement)
+                    rows, columns = self._grid_of(layer.inputs[0])
+                    windows = -(-layer.windows // copies[layer.name]) * placement.copies
+                    demand, spatial = self.mapped[layer.name].demand, rows_per_channel(layer, rows * columns)
+                    used[placement.tile] += demand.bits(part, spatial, windows, value_bits)
+        turns = max(-(-layer.windows // copies[layer.name]) for layer in self.graph.matrix_layers)
+        self.spread = Spread.over(used, buffer_bits, turns * self.timing.interval_ps)
+        riders = [layer for layer in self.graph if layer.reads and not layer.matrix and not layer.host]
+        self.vector_ps = max(1.0, sum(self._tile_ps(layer) for layer in riders))
+
+    def _grid_of(self, name: str) -> tuple[int, int]:
+        """Rows and columns of an output, looking through flatten."""
+        layer = self.graph[name]
+        while layer.op == "flatten":
+            layer = self.graph[layer.inputs[0]]
+        return layer.grid
+
+    def _host_input(self, layer: Layer) -> int:
+        rows, columns = layer.grid
+        channels = layer.output_shape[0]
         # few pixels a firing, since all that a firing sends must find room at once
         each = -(-rows * columns // HOST_FIRINGS)
         firings = -(-rows * columns // each)
-        stage = self.builder.stage("host in", firings, 1, 1, layer=layer.name, tile=HOST, kind="host")
-        source = Source(stage, HOST, (0, shape[0]), self._strip(rows, columns, WHOLE), WHOLE, each, firings)
-        self.tensors[layer.name] = Tensor(shape[0], rows, columns, (source,))
+        name = "host in" if layer.name == INPUT else f"host in {layer.name}"
+        stage = self.builder.stage(name, firings, 1, 1, layer=layer.name, tile=HOST, kind="host")
+        source = Source(stage, HOST, (0, channels), self._strip(rows, columns, WHOLE), WHOLE, each, firings)
+        self.tensors[layer.name] = Tensor(channels, rows, columns, (source,))
         return stage
+
+    def _feed_back(self, host_in: int) -> None:
+        """The host sends a step when it has the output of the one before."""
+        tensor = self.tensors[self.graph.outputs[0]]
+        first = self.tensors[self.graph.input.name].sources[0]
+        if tensor.pixels != first.firings:
+            raise CompileError(
+                f"{self.graph.name} is autoregressive with {first.firings} steps of input and {tensor.pixels} of "
+                "output; there must be as many of each"
+            )
+        sink = Sink(host_in, HOST, (0, tensor.channels), self._state_reads(tensor.rows, tensor.columns), initial=1)
+        self.builder.connect("next step", tensor.sources, [sink], tensor.pixels)
 
     def _host_output(self, name: str) -> int:
         tensor = self.tensors[name]
@@ -125,58 +134,70 @@ class _Lowering:
         )
         return stage
 
-    def _strip(self, rows: int, columns: int, share: Shares) -> Intervals:
-        key = rows, columns, share
-        if key not in self._strips:
-            self._strips[key] = strip(rows, columns, *share)
-        return self._strips[key]
-
-    def _read(self, window: Window, rows: int, share: Shares, each: int) -> Reads:
-        """What the windows of a strip read; ``rows`` of the output."""
-        key = window, share, each
-        if key not in self._reads:
-            self._reads[key] = reads_of(window, self._strip(rows, window.columns_out, share), each)
-        return self._reads[key]
-
     def _concat(self, layer: Layer) -> Tensor:
         sources: list[Source] = []
         offset = 0
-        for name in layer.inputs:
-            tensor = self.tensors[name]
+        operands = [self._operand(layer, number) for number in range(len(layer.inputs))]
+        for tensor in operands:
             for source in tensor.sources:
                 low, high = source.channels
                 sources.append(replace(source, channels=(low + offset, high + offset)))
             offset += tensor.channels
-        return replace(self.tensors[layer.inputs[0]], channels=offset, sources=tuple(sources))
+        times = [self._made(name, tensor) for name, tensor in zip(layer.inputs, operands, strict=True)]
+        latest = operands[times.index(max(times))]
+        return replace(operands[0], channels=offset, sources=tuple(sources), made=min(times), latest=latest)
 
     # -- layers with weights --------------------------------------------------------------------
 
     def _matrix_layer(self, layer: Layer, copies: int) -> Tensor:
         tensor = self.tensors[layer.inputs[0]]
-        window = layer_window(layer, tensor.rows, tensor.columns)
-        shape = layer.output_shape
-        rows, columns = (shape[1], shape[2]) if len(shape) == 3 else (1, layer.steps)
         sinks: list[Sink] = []
         state_sinks: list[Sink] = []
         sources: list[Source] = []
-        for (first, count), members in sorted(self.groups[layer.name].items()):
-            share = Fraction(first, copies), Fraction(first + count, copies)
-            reads = self._read(window, rows, share, count)
-            windows, firings = self._strip(rows, columns, share), len(reads.need)
-            group = _Group(layer, first, count, windows.size, firings)
+        for group, members, share, windows, reads in self._groups_of(layer, copies, tensor):
             fetches, outs = self._group_stages(group, members)
             for (stage, tile), placement in zip(fetches, members, strict=True):
                 part = self._part(placement)
                 sinks += self._input_sinks(layer, tensor, part, Sink(stage, tile, (0, 0), reads))
-                state_sinks += self._state_sinks(layer, tensor, part, Sink(stage, tile, (0, 0), reads))
-            each = 4 if layer.op == "lstm" else 1
+                state_sinks += self._state_sinks(layer, part, Sink(stage, tile, (0, 0), reads))
             for stage, tile, part in outs:
-                channels = part.outputs[0] // each, -(-part.outputs[1] // each)
-                sources.append(Source(stage, tile, channels, windows, share, count, firings))
+                # a cell belongs to the part that holds the last of its gates
+                channels = part.outputs[0] // layer.gates, part.outputs[1] // layer.gates
+                sources.append(Source(stage, tile, channels, windows, share, group.count, group.firings))
         self.builder.connect(f"{layer.inputs[0]} > {layer.name}", tensor.sources, sinks, tensor.pixels)
         if state_sinks:
             self._waiting_for_state.append((layer, state_sinks))
-        return Tensor(shape[0], rows, columns, tuple(sources))
+        return Tensor(layer.output_shape[0], *layer.grid, tuple(sources))
+
+    def _groups_of(
+        self, layer: Layer, copies: int, tensor: Tensor
+    ) -> Iterator[tuple[_Group, list[Placement], Shares, Intervals, Reads]]:
+        """Parts that work together, with the windows that they do and what these read: copies in one tile, or private
+        kernels of positions that follow each other."""
+        window = layer_window(layer, tensor.rows, tensor.columns)
+        rows, _ = layer.grid
+        if layer.private:
+            yield from self._private_groups(layer, window)
+            return
+        for (first, count), members in sorted(self.groups[layer.name].items()):
+            share = Fraction(first, copies), Fraction(first + count, copies)
+            reads = self._read(window, rows, share, count)
+            windows, firings = self._strip(rows, window.columns_out, share), len(reads.need)
+            yield _Group(layer, first, count, windows.size, firings), members, share, windows, reads
+
+    def _private_groups(
+        self, layer: Layer, window: Window
+    ) -> Iterator[tuple[_Group, list[Placement], Shares, Intervals, Reads]]:
+        by_positions: dict[tuple[int, int], list[Placement]] = defaultdict(list)
+        for members in self.groups[layer.name].values():
+            for placement in members:
+                by_positions[self._part(placement).bundles].append(placement)
+        for bundles, members in sorted(by_positions.items()):
+            along = self._part(members[0]).slots.groups_per_slot
+            first, end = bundles[0] * along, min(bundles[1] * along, layer.positions)
+            windows = Intervals(np.array([first], np.int64), np.array([end], np.int64))
+            reads = reads_of(window, windows, end - first)
+            yield _Group(layer, first, end - first, end - first, 1), members, WHOLE, windows, reads
 
     def _part(self, placement: Placement) -> Part:
         return self.mapped[placement.layer].parts[placement.part]
@@ -184,13 +205,13 @@ class _Lowering:
     def _input_sinks(self, layer: Layer, tensor: Tensor, part: Part, sink: Sink) -> Iterator[Sink]:
         """The channels of the layer's input that ``part`` reads."""
         assert layer.matrix is not None
-        spatial = rows_per_channel(layer, tensor)
+        spatial = rows_per_channel(layer, tensor.pixels)
         own = layer.matrix.rows * layer.matrix.groups - layer.state
         low, high = min(part.inputs[0], own), min(part.inputs[1], own)
         if high > low:
             yield replace(sink, channels=(low // spatial, -(-high // spatial)))
 
-    def _state_sinks(self, layer: Layer, tensor: Tensor, part: Part, sink: Sink) -> Iterator[Sink]:
+    def _state_sinks(self, layer: Layer, part: Part, sink: Sink) -> Iterator[Sink]:
         """The values of the state that ``part`` reads: those of the step before, the initial state in the first."""
         if not layer.state:
             return
@@ -198,13 +219,14 @@ class _Lowering:
         own = layer.matrix.rows - layer.state
         low, high = max(part.inputs[0] - own, 0), part.inputs[1] - own
         if high > low:
-            reads = self._state_reads(layer.steps)
+            reads = self._state_reads(*layer.grid)
             yield Sink(sink.stage, sink.tile, (low, high), reads, initial=1)
 
-    def _state_reads(self, steps: int) -> Reads:
-        key = Window(0, steps, steps), WHOLE, 1
+    def _state_reads(self, rows: int, columns: int) -> Reads:
+        """Each window reads what the one before gave."""
+        key = Window(0, rows, columns), rows, WHOLE, 1
         if key not in self._reads:
-            plain = reads_of(Window(1, steps, steps), self._strip(1, steps, WHOLE), 1)
+            plain = reads_of(Window(rows, columns, columns), self._strip(rows, columns, WHOLE), 1)
             self._reads[key] = Reads(plain.pixels, plain.need - 1, plain.need - 1)
         return self._reads[key]
 
@@ -249,7 +271,7 @@ class _Lowering:
         )
         capacity = IN_REGISTERS if timing.overlap else 1
         builder.local(f"{name} operands", fetch, mvm, group.firings, bits, hops, capacity)
-        self.core_work.count_mvm(part, group.windows)
+        self.core_work.count_mvm(part, group.firings if group.layer.private else group.windows)
         return fetch, mvm
 
     def _sum(self, group: _Group, tree: SumTree, mvms: dict[Placement, int], parent: Parent | None = None) -> int:
@@ -260,7 +282,9 @@ class _Lowering:
         columns = part.outputs[1] - part.outputs[0]
         bits = group.count * columns * builder.value_bits
         name = f"{group.layer.name}[{group.first}.c{part.column}]" + ("" if parent is None else f" sum {part.row}")
-        operations: dict[Operator, int] = {"add": part.additions + len(tree.children) * columns}
+        # the additions of private kernels are those of all their windows
+        additions = -(-part.additions // group.count) if group.layer.private else part.additions
+        operations: dict[Operator, int] = {"add": additions + len(tree.children) * columns}
         stage = mvms[placement]
         start: list[Hop] = []
         if parent is None:
@@ -288,8 +312,7 @@ class _Lowering:
     ) -> int:
         """The out stage at the root of a sum."""
         part, layer = self._part(owner), group.layer
-        columns = part.outputs[1] - part.outputs[0]
-        values = -(-columns // 4) if layer.op == "lstm" else columns
+        values = max(1, part.outputs[1] // layer.gates - part.outputs[0] // layer.gates)
         for operator, count in layer_operations(layer, values).items():
             operations[operator] = operations.get(operator, 0) + count
         hops = self._units(group, owner.tile, operations)
@@ -298,77 +321,6 @@ class _Lowering:
         self.builder.local(f"{name} sums", mvm, out, group.firings, bits, hops, IN_REGISTERS)
         self.core_work.count_out(values, group.windows)
         return out
-
-    def _after(self) -> int:
-        return sum(self.timing.after_ps) + self.core_work.store_ps()
-
-    def _out_stage(self, name: str, layer: str, tile: int, firings: int, values: int, after: int) -> int:
-        """An out stage whose output is written into a buffer of the same tile ``after`` ps after it could start."""
-        builder = self.builder
-        write = builder.delay([builder.hop(("buffer", tile), values * builder.value_bits)])
-        return builder.stage(
-            f"{name} out", firings, self.tile.cycle_ps, max(1, after - write), layer=layer, tile=tile, kind="out"
-        )
-
-    # -- layers without weights -----------------------------------------------------------------
-
-    def _rider(self, layer: Layer) -> Tensor:
-        """A layer in the tiles of the layer that makes its latest input."""
-        order = {name: k for k, name in enumerate(self.tensors)}
-        main = self.tensors[max(layer.inputs, key=lambda name: order[name])]
-        if any(source.tile == HOST for source in main.sources):
-            raise CompileError(
-                f"layer {layer.name} ({layer.op}) reads the input itself; put a layer with weights before it"
-            )
-        window = layer_window(layer, main.rows, main.columns)
-        shape = layer.output_shape
-        rows, columns = (shape[1], shape[2]) if len(shape) == 3 else (1, layer.steps)
-        sinks: list[Sink] = []
-        sources: list[Source] = []
-        for source in main.sources:
-            windows = self._strip(rows, columns, source.share)
-            if windows.size and layer.op == "globalpool":
-                sink, made = self._accumulator(layer, source, main)
-                sinks.append(sink)
-                sources.append(made)
-            elif windows.size:
-                each = -(-windows.size // source.firings)
-                reads = self._read(window, rows, source.share, each)
-                body, out = self._rider_stages(layer, source, windows.size, each, len(reads.need))
-                sinks.append(Sink(body, source.tile, source.channels, reads))
-                sources.append(replace(source, stage=out, pixels=windows, each=each, firings=len(reads.need)))
-        for name in layer.inputs:
-            self.builder.connect(f"{name} > {layer.name}", self.tensors[name].sources, sinks, self.tensors[name].pixels)
-        return Tensor(shape[0], rows, columns, tuple(sources))
-
-    def _accumulator(self, layer: Layer, source: Source, main: Tensor) -> tuple[Sink, Source]:
-        """A global pool: takes the pixels of all strips as they come and puts out one value a channel at the end."""
-        each = -(-main.pixels // source.firings)
-        reads = self._read(Window(main.rows, main.columns, main.columns), main.rows, WHOLE, each)
-        firings = len(reads.need)
-        body, out = self._rider_stages(layer, source, main.pixels, each, firings, one_value=True)
-        pixels = self._strip(1, 1, WHOLE)
-        self.builder.count_units(finishing(layer, source.channels[1] - source.channels[0]), 1)
-        made = replace(source, stage=out, pixels=pixels, share=WHOLE, each=1, firings=firings, at_end=True)
-        return Sink(body, source.tile, source.channels, reads), made
-
-    def _rider_stages(
-        self, layer: Layer, source: Source, windows: int, each: int, firings: int, *, one_value: bool = False
-    ) -> tuple[int, int]:
-        """Body and out stage; with ``one_value`` a window is one value, as in a pool that accumulates."""
-        builder, tile = self.builder, source.tile
-        values = source.channels[1] - source.channels[0]
-        name = f"{layer.name}[{float(source.share[0]):.4g}.c{source.channels[0]}]"
-        cycle = self.tile.cycle_ps
-        body = builder.stage(f"{name} body", firings, cycle, cycle, layer=layer.name, tile=tile, kind="body")
-        operations = accumulating(layer, values) if one_value else layer_operations(layer, values)
-        hops = builder.unit_hops(tile, {operator: each * count for operator, count in operations.items()})
-        out = self._out_stage(name, layer.name, tile, firings, values, cycle - builder.delay(hops))
-        builder.count_units(operations, windows)
-        bits = each * values * builder.value_bits
-        builder.local(f"{name} values", body, out, firings, bits, hops, IN_REGISTERS)
-        self.core_work.count_out(values, windows)
-        return body, out
 
 
 Parent = tuple[int, int]
@@ -400,13 +352,6 @@ class _Group:
     count: int
     windows: int
     firings: int
-
-
-def rows_per_channel(layer: Layer, tensor: Tensor) -> int:
-    """Matrix rows that belong to one channel of the input; rows are in channel-major order."""
-    if layer.op == "conv":
-        return layer.kernel[0] * layer.kernel[1]
-    return 1 if layer.steps > 1 else tensor.pixels
 
 
 def lower(

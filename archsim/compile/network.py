@@ -13,7 +13,7 @@ from archsim.compile.bound import busiest_link_ps, busiest_stage_ps
 from archsim.compile.builder import Builder
 from archsim.compile.capacity import BufferTooSmallError, with_capacities
 from archsim.compile.detail import require_layers, with_components
-from archsim.compile.elementwise import require_units
+from archsim.compile.elementwise import require_units, with_host
 from archsim.compile.lower import Lowered, lower
 from archsim.compile.place import Mapped, Placement
 from archsim.compile.planner import Attempt, attempts, buffer_bits, once, planners
@@ -64,8 +64,8 @@ class Compiled:
 
     @cached_property
     def tiles_used(self) -> int:
-        """Tiles that hold a weight."""
-        return len({placement.tile for placement in self.placements})
+        """Tiles in which anything is done."""
+        return len({tile for tile in self.stage_tile if tile != HOST})
 
     @cached_property
     def arrays_used(self) -> int:
@@ -82,13 +82,15 @@ class Compiled:
 
 
 def arrays_needed(graph: Graph, chip: Chip) -> dict[str, int]:
-    """Arrays that hold each layer once."""
+    """Arrays that hold each layer once, with all of its experts."""
     shape = slot_shape(chip.tile.core)
-    return {layer.name: slice_layer(layer, shape).arrays for layer in graph.matrix_layers}
+    return {layer.name: layer.experts * slice_layer(layer, shape).arrays for layer in graph.matrix_layers}
 
 
 def chips_to_fit(graph: Graph, chip: Chip) -> int:
     """The chips of the smallest board that holds every layer once."""
+    graph = with_host(chip.tile, graph)
+    require_units(chip.tile, list(graph.layers))
     core, shape = chip.tile.core, slot_shape(chip.tile.core)
     per_chip = chip.tiles * core.count * core.the("crossbar")[1].count
     if not shape.per_core:
@@ -137,6 +139,7 @@ def _compile(
     check_buffers: bool,
     component_detail: frozenset[str],
 ) -> Compiled:
+    graph = with_host(chip.tile, graph)
     require_units(chip.tile, list(graph.layers))
     copies = once(graph) if isinstance(replication, str) else given(graph.matrix_layers, replication)
     ways = planners(graph, chip, chips, copies)

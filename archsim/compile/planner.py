@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from archsim.compile.elementwise import layer_operations, operations_by_row, unit_rate
-from archsim.compile.lower import layer_window
 from archsim.compile.place import Demand, Mapped, Order, Placement, Room, least_cores, place, plan
 from archsim.compile.replicate import Copies, balanced, copies_at, most_copies
 from archsim.compile.slicing import ECONOMIES, Economy, SlotShape, slice_layer, slot_shape
+from archsim.compile.tensors import layer_window, rows_per_channel
 from archsim.hardware.mvm import mvm_timing
 from archsim.spec.chip import Chip
 from archsim.spec.tile import Operator, Tile
 from archsim.units import PICOSECONDS
-from archsim.workload.graph import Graph, Layer
+from archsim.workload.graph import INPUT, Graph, Layer
 
 __all__ = ["Attempt", "Planner", "attempts", "buffer_bits", "once", "planners"]
 
@@ -40,8 +40,8 @@ COARSER = 1.25
 
 
 def once(graph: Graph) -> Copies:
-    """One copy of each layer."""
-    return {layer.name: 1 for layer in graph.matrix_layers}
+    """One copy of each layer, or of each of its experts."""
+    return {layer.name: layer.copies or 1 for layer in graph.matrix_layers}
 
 
 def buffer_bits(tile: Tile) -> int:
@@ -55,19 +55,16 @@ def _input_size(graph: Graph, layer: Layer) -> tuple[int, int]:
     source = graph[layer.inputs[0]]
     while source.op == "flatten":
         source = graph[source.inputs[0]]
-    shape = source.output_shape
-    return (shape[1], shape[2]) if len(shape) == 3 else (1, source.steps)
+    return source.grid
 
 
 def _spatial(graph: Graph) -> dict[str, int]:
     """Matrix rows a channel of the input, for each layer with weights."""
-    out = {}
-    for layer in graph.matrix_layers:
-        rows, columns = _input_size(graph, layer)
-        out[layer.name] = layer.kernel[0] * layer.kernel[1] if layer.op == "conv" else rows * columns
-        if layer.steps > 1:
-            out[layer.name] = 1
-    return out
+    return {
+        layer.name: rows_per_channel(layer, high * wide)
+        for layer in graph.matrix_layers
+        for high, wide in [_input_size(graph, layer)]
+    }
 
 
 def _riders(graph: Graph) -> dict[str, list[Layer]]:
@@ -75,10 +72,12 @@ def _riders(graph: Graph) -> dict[str, list[Layer]]:
     order = {layer.name: k for k, layer in enumerate(graph.layers)}
     host: dict[str, str] = {}
     riders: dict[str, list[Layer]] = {layer.name: [] for layer in graph.layers}
-    for layer in graph.layers[1:]:
+    for layer in graph.layers:
+        if layer.op == INPUT:
+            continue
         main = max(layer.inputs, key=order.__getitem__)
         host[layer.name] = layer.name if layer.matrix else host.get(main, main)
-        if not layer.matrix:
+        if not layer.matrix and not layer.host and not layer.dynamic:
             riders[host[layer.name]].append(layer)
     return riders
 
@@ -86,7 +85,7 @@ def _riders(graph: Graph) -> dict[str, list[Layer]]:
 def _demand(graph: Graph, layer: Layer, riders: list[Layer], tile: Tile) -> Demand:
     """Estimated pixels that a part buffers: k rows of its strip, of which one to run freely; riders likewise."""
     rows, columns = _input_size(graph, layer)
-    if layer.steps > 1:
+    if layer.one_by_one:
         return Demand(4, 0, 4, 4, 0)
     window = layer_window(layer, rows, columns)
     (high, wide), across = window.kernel, window.stride[1]
@@ -97,6 +96,9 @@ def _demand(graph: Graph, layer: Layer, riders: list[Layer], tile: Tile) -> Dema
         if rider.op in ("maxpool", "avgpool", "add"):
             fixed += rider.kernel[1] * rider.kernel[0] + 4
             each += (2 if rider.op == "add" else rider.kernel[0]) / heights
+    if layer.private:
+        pixels = high * (wide + 16 * across)  # positions that follow each other share most of what they read
+        return Demand(pixels, 0, pixels, fixed, each)
     if layer.windows == 1:
         return Demand(rows * columns, 0, rows * columns, fixed, each)
     loads = _loads(layer, riders, tile)

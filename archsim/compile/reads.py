@@ -4,17 +4,20 @@ Pixels of an input of H × W are numbered in raster order; so are the windows of
 y·s - p … y·s - p + (k - 1)·d and the columns likewise, cut to the image.  Since pixels arrive in raster order,
 all that a window needs is there when its last row and column are; and all before the first row and column of every
 later window can go.  A k × k window over rows of W so keeps (k - 1)·W + k pixels.
+
+With an ``upscale`` u the rows begin at floor((y·s - p) / u): several windows read the same pixels, as in a transposed
+convolution or where an image is enlarged; a length of 1 is so repeated.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Intervals", "Reads", "Window", "full_window", "reads_of"]
+__all__ = ["Intervals", "Reads", "Window", "full_window", "only", "past_reads", "reads_of", "whole_reads"]
 
 Ints = NDArray[np.int64]
 
@@ -77,6 +80,11 @@ class Window:
     stride: tuple[int, int] = (1, 1)
     pad: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
+    upscale: tuple[int, int] = (1, 1)
+
+    def start(self, index: Ints, axis: int) -> Ints:
+        """The first row or column of the windows of these rows or columns; below 0 in the padding."""
+        return (index * self.stride[axis] - self.pad[axis]) // self.upscale[axis]
 
     @property
     def pixels_in(self) -> int:
@@ -103,12 +111,12 @@ class Reads:
 
 
 def _last(index: Ints, axis: int, window: Window, size: int) -> Ints:
-    far = index * window.stride[axis] - window.pad[axis] + (window.kernel[axis] - 1) * window.dilation[axis]
+    far = window.start(index, axis) + (window.kernel[axis] - 1) * window.dilation[axis]
     return np.minimum(far, size - 1)
 
 
 def _first(index: Ints, axis: int, window: Window) -> Ints:
-    return np.maximum(index * window.stride[axis] - window.pad[axis], 0)
+    return np.maximum(window.start(index, axis), 0)
 
 
 def reads_of(window: Window, windows: Intervals, each: int) -> Reads:
@@ -125,14 +133,38 @@ def reads_of(window: Window, windows: Intervals, each: int) -> Reads:
     return Reads(_pixels(window, windows), need, free)
 
 
+def past_reads(pixels: int, windows: int, each: int) -> Reads:
+    """Window n of ``windows`` reads all pixels up to its own, which are kept to the end.
+
+    The last window's own pixel is the last, where there are more pixels than windows.
+    """
+    firings = -(-windows // each)
+    done = np.minimum((np.arange(firings, dtype=np.int64) + 1) * each, windows)
+    free = np.zeros(firings, np.int64)
+    free[-1] = pixels
+    return Reads(Intervals(*(np.array([bound], np.int64) for bound in (0, pixels))), pixels - windows + done, free)
+
+
+def whole_reads(pixels: int, windows: int, each: int) -> Reads:
+    """Every window reads all pixels, which are kept to the end."""
+    found = past_reads(pixels, windows, each)
+    return replace(found, need=np.full_like(found.need, pixels))
+
+
+def only(reads: Reads, first: int, end: int) -> Reads:
+    """What is read of the pixels from ``first`` to ``end``."""
+    low, high = np.maximum(reads.pixels.low, first), np.minimum(reads.pixels.high, end)
+    return replace(reads, pixels=Intervals.joined(low, high))
+
+
 def _pixels(window: Window, windows: Intervals) -> Intervals:
     """The pixels that ``windows`` read: of each window, in each of its rows, from its first column to its last."""
     y, x = np.divmod(windows.numbers, window.columns_out)
     reach = (window.kernel[1] - 1) * window.dilation[1] + 1
-    left = np.maximum(x * window.stride[1] - window.pad[1], 0)
-    right = np.minimum(x * window.stride[1] - window.pad[1] + reach, window.columns_in)
-    within = np.arange(window.kernel[0], dtype=np.int64) * window.dilation[0] - window.pad[0]
-    rows = y[:, None] * window.stride[0] + within
+    left = np.maximum(window.start(x, 1), 0)
+    right = np.minimum(window.start(x, 1) + reach, window.columns_in)
+    within = np.arange(window.kernel[0], dtype=np.int64) * window.dilation[0]
+    rows = window.start(y, 0)[:, None] + within
     read = (rows >= 0) & (rows < window.rows_in) & (right > left)[:, None]
     start = (rows * window.columns_in + left[:, None])[read]
     end = (rows * window.columns_in + right[:, None])[read]

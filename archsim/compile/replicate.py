@@ -36,10 +36,7 @@ def most_copies(layer: Layer, copies_a_tile: int) -> int:
 
 def copies_at(layers: Sequence[Layer], windows_each: int, most: Mapping[str, int]) -> Copies:
     """The copies with which no layer does more than ``windows_each`` windows an image each, at the most ``most``."""
-    return {
-        layer.name: 1 if layer.steps > 1 else min(-(-layer.windows // windows_each), most[layer.name])
-        for layer in layers
-    }
+    return {layer.name: layer.copies or min(-(-layer.windows // windows_each), most[layer.name]) for layer in layers}
 
 
 def balanced(
@@ -55,7 +52,7 @@ def balanced(
     first go well, and what lies far above is not looked at.
     """
     end = max(layer.windows for layer in layers)
-    low = max([least - 1, *(-(-layer.windows // most[layer.name]) - 1 for layer in layers if layer.steps == 1)])
+    low = max([least - 1, *(-(-layer.windows // most[layer.name]) - 1 for layer in layers if not layer.copies)])
     high, step = min(low + 1, end), FINER
     while high < end and not fits(copies_at(layers, high, most)):
         low, high, step = high, min(end, max(high + 1, int(high * step))), step * FINER
@@ -74,7 +71,9 @@ def given(layers: Sequence[Layer], factors: Mapping[str, int]) -> Copies:
     for name, copies in factors.items():
         if name not in known:
             raise CompileError(f"replication: no layer with weights named {name!r}{nearest(name, known)}")
+        if known[name].experts > 1:
+            raise CompileError(f"replication: {name} has {known[name].experts} experts, each a copy; remove it")
         if not 1 <= copies <= known[name].windows:
             most = known[name].windows
             raise CompileError(f"replication: {name} has {most} windows and takes 1 to {most} copies, got {copies}")
-    return {name: factors.get(name, 1) for name in known}
+    return {name: factors.get(name, known[name].copies or 1) for name in known}

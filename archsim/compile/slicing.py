@@ -157,7 +157,10 @@ class Part:
 
     @cached_property
     def inputs(self) -> tuple[int, int]:
-        """The half-open range of rows of the whole input vector that the part reads; channel-major for images."""
+        """The half-open range of rows of the whole input vector that the part reads; channel-major for images.
+
+        Private kernels each have a vector of their own; the range is that within each.
+        """
         return self._span(self.row_range, self.slots.shape.rows, "rows")
 
     @cached_property
@@ -169,6 +172,8 @@ class Part:
         matrix, along = self.slots.layer.matrix, self.slots.groups_per_slot
         assert matrix is not None
         each: int = getattr(matrix, what)
+        if self.slots.layer.private:
+            return _clip(blocks, size, each)
         if along > 1:
             return self.bundles[0] * along * each, min(self.bundles[1] * along, matrix.groups) * each
         low, high = _clip(blocks, size, each)

@@ -110,7 +110,10 @@ def _headline(out: dict[str, Any]) -> Text:
     text = Text(f"{out['title'] or out['name']}\n", style="bold")
     tokens = f"{out['steps']} tokens of " if out["unit"] == "sequence" or out["steps"] > 1 else ""
     line = f"input {tokens}{_shape(out['input_shape'])}: {out['macs']:,} MACs per {out['unit']}, "
-    line += f"{out['parameters']:,} parameters ({out['weights']:,} weights, {out['biases']:,} biases)"
+    if out["dynamic_macs"]:
+        line += f"{out['dynamic_macs']:,} more between activations, "
+    rest = f", {out['constants']:,} in tables and norms" if out["constants"] else ""
+    line += f"{out['parameters']:,} parameters ({out['weights']:,} weights, {out['biases']:,} biases{rest})"
     if out["trained_parameters"] != out["parameters"]:
         line += f"; {out['trained_parameters']:,} before the batch norms are folded"
     return text.append(line, style="not bold")

@@ -8,12 +8,13 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archsim.errors import nearest
-from archsim.spec.base import Bandwidth, Strict
+from archsim.spec.base import Bandwidth, Frequency, Strict
 from archsim.spec.component import AnyComponent, Component
 from archsim.spec.provenance import Published, Reading
 from archsim.spec.tile import Tile
+from archsim.units import Quantity
 
-__all__ = ["Chip", "Noc"]
+__all__ = ["Chip", "Host", "Noc"]
 
 
 class Noc(Strict):
@@ -35,6 +36,14 @@ class Noc(Strict):
     assumed: list[str] = []
 
 
+class Host(Strict):
+    """What stands at the other end of the chip-to-chip links and does the layers with ``host: true``: ``rate``
+    element operations a second, whatever the operator."""
+
+    rate: Frequency = Quantity.parse("1 THz", "frequency")
+    source: str = "assumed: 32 processor cores of 16 lanes at 2 GHz"
+
+
 class Chip(Strict):
     """A chip of ``tiles`` tiles; a board is one or more of them."""
 
@@ -47,6 +56,7 @@ class Chip(Strict):
     components: dict[str, AnyComponent] = {}
     """Rows of the chip itself; ``shared_by: n`` in one of them means one for every n tiles."""
     noc: Noc
+    host: Host = Host()
     bibtex: str = ""
     deviations: list[str] = []
     published: list[Published] = []

@@ -18,8 +18,11 @@ A layer is a mapping with the key of one operator.  What is not written has this
 ``lstm: 8192``        size of the cell state; ``bias: true``; with ``recurrent_projection: 1024`` the output is
                       projected to that size and the projection is what is fed back.  A projection that is not
                       fed back is a dense layer after it.
+``linear: 768``       a dense layer on the channels of every position; ``activation: none``
 ``block: NAME``       the layers of ``blocks: {NAME: …}``, ``repeat: 1`` times
 ===================== ===================================================================================
+
+The operators of :mod:`archsim.spec.layer_vector` stand beside these.
 
 A folded batch norm leaves one bias an output channel and counts as that; what was trained is counted beside it.
 
@@ -33,23 +36,54 @@ the use is named.  Names count within their list; from outside, only the last la
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    ValidationError,
-)
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from archsim.errors import nearest
 from archsim.spec.base import Strict
+from archsim.spec.functions import Activation, Function
+from archsim.spec.layer_base import (
+    MAX_CHANNELS,
+    MAX_EXTENT,
+    Channels,
+    LayerSpec,
+    Name,
+    Pair,
+    Present,
+    Reference,
+    References,
+    Sides,
+    Weighted,
+    at_least_two,
+)
+from archsim.spec.layer_vector import (
+    Cache,
+    ConvTranspose,
+    Divide,
+    Embedding,
+    Gru,
+    Linear,
+    Local,
+    Matmul,
+    Maximum,
+    Move,
+    Multiply,
+    Norm,
+    Pad,
+    Recurrent,
+    Reduce,
+    Resize,
+    Reverse,
+    Rnn,
+    Shuffle,
+    Slice,
+    Softmax,
+    Spp,
+    Subtract,
+    Vector,
+)
 
 __all__ = [
     "MAX_CHANNELS",
@@ -75,117 +109,6 @@ __all__ = [
     "Pool",
     "Weighted",
 ]
-
-MAX_CHANNELS = 2**24
-"""The most channels or features."""
-
-MAX_EXTENT = 65536
-"""The largest height, width, kernel, stride, padding or dilation."""
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
-
-
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        message = "expected a name of letters, digits, - and _, a letter first, got {got}"
-        raise PydanticCustomError("name", message, {"got": repr(value)[:80]})
-    if value == "input":
-        raise PydanticCustomError("name", "'input' already names the input of the network or block")
-    return value
-
-
-def _references(value: Any) -> Any:
-    listed = value if isinstance(value, list) else [value]
-    if not listed or not all(isinstance(name, str) for name in listed):
-        message = "expected the name of a layer, or a list of names, got {got}"
-        raise PydanticCustomError("references", message, {"got": repr(value)[:80]})
-    return listed
-
-
-def _at_least_two(value: Any) -> Any:
-    if not isinstance(value, list) or len(value) < 2:
-        message = "expected a list of at least two names, got {got}"
-        raise PydanticCustomError("references", message, {"got": repr(value)[:80]})
-    return _references(value)
-
-
-Channels = Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
-Function = Literal["relu", "relu6", "sigmoid", "tanh", "gelu", "softmax"]
-Activation = Literal["none", "relu", "relu6", "sigmoid", "tanh", "gelu", "softmax"]
-Name = Annotated[str, AfterValidator(_name)]
-Reference = str
-"""The name of a layer, or of the n-th use of a block (``bottleneck.2``)."""
-
-
-@dataclass(frozen=True)
-class _Integers:
-    """Reads ``n`` or a list of integers from ``least`` up as a tuple; ``spread`` makes it of its full length."""
-
-    least: int
-    expected: str
-    spread: Callable[[list[int]], tuple[int, ...] | None]
-    lengths: tuple[int, ...]
-
-    def _read(self, value: Any) -> tuple[int, ...]:
-        numbers = list(value) if isinstance(value, list | tuple) else [value]
-        fine = all(isinstance(n, int) and not isinstance(n, bool) and self.least <= n <= MAX_EXTENT for n in numbers)
-        if fine and (full := self.spread(numbers)) is not None:
-            return full
-        values = {"expected": self.expected, "least": self.least, "most": MAX_EXTENT, "got": repr(value)[:80]}
-        raise PydanticCustomError("integers", "expected {expected}, each from {least} to {most}, got {got}", values)
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        serialise = core_schema.plain_serializer_function_ser_schema(list)
-        return core_schema.no_info_plain_validator_function(self._read, serialization=serialise)
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        number = {"type": "integer", "minimum": self.least, "maximum": MAX_EXTENT}
-        lists = [{"type": "array", "items": number, "minItems": n, "maxItems": n} for n in self.lengths]
-        return {"anyOf": [number, *lists]}
-
-
-def _pair(numbers: list[int]) -> tuple[int, ...] | None:
-    return {1: (*numbers, *numbers), 2: tuple(numbers)}.get(len(numbers))
-
-
-def _sides(numbers: list[int]) -> tuple[int, ...] | None:
-    return {1: (*numbers,) * 4, 2: (*numbers, *numbers), 4: tuple(numbers)}.get(len(numbers))
-
-
-Pair = Annotated[tuple[int, int], _Integers(1, "a whole number or [height, width]", _pair, (2,))]
-Sides = Annotated[
-    tuple[int, int, int, int],
-    _Integers(0, "a whole number, [height, width] or [top, left, bottom, right]", _sides, (2, 4)),
-]
-
-
-def _only_true(value: Any) -> Any:
-    if value is not True:
-        raise PydanticCustomError("only_true", "expected true, got {got}", {"got": repr(value)[:80]})
-    return value
-
-
-Present = Annotated[Literal[True], BeforeValidator(_only_true)]
-"""The value of an operator that has no size."""
-
-
-class LayerSpec(Strict):
-    """One entry of a list of layers.  ``operator`` is the key that tells its kind."""
-
-    operator: ClassVar[str]
-
-    name: Name | None = None
-    input: Reference | None = None
-    """The layer that it reads; by default the one before."""
-
-
-class Weighted(LayerSpec):
-    """A layer with a weight matrix, and so one that a batch norm can be folded into."""
-
-    activation: Activation = "relu"
-    batch_norm: bool = False
-    bias: bool | None = None
-    """By default true, and false where a batch norm, which has a shift of its own, is folded in."""
 
 
 class Conv(Weighted):
@@ -251,10 +174,7 @@ class Add(LayerSpec):
 
     operator: ClassVar[str] = "add"
 
-    add: Annotated[
-        list[Reference],
-        BeforeValidator(_references, json_schema_input_type=Reference | list[Reference]),
-    ]
+    add: References
     activation: Activation = "none"
 
 
@@ -264,7 +184,7 @@ class Concat(Strict):
     operator: ClassVar[str] = "concat"
 
     name: Name | None = None
-    concat: Annotated[list[Reference], Field(min_length=2), BeforeValidator(_at_least_two)]
+    concat: Annotated[list[Reference], Field(min_length=2), BeforeValidator(at_least_two)]
 
 
 class Activate(LayerSpec):
@@ -292,14 +212,13 @@ class BatchNorm(LayerSpec):
     activation: Activation = "none"
 
 
-class Lstm(LayerSpec):
+class Lstm(Recurrent):
     """A long short-term memory (without peepholes) of ``lstm`` cells."""
 
     operator: ClassVar[str] = "lstm"
 
     lstm: Channels
     recurrent_projection: Channels | None = None
-    bias: bool = True
 
 
 class BlockUse(LayerSpec):
@@ -311,12 +230,47 @@ class BlockUse(LayerSpec):
     repeat: Annotated[int, Field(ge=1, le=4096)] = 1
 
 
-OperatorLayer = Conv | Dense | MaxPool | AvgPool | GlobalPool | Add | Concat | Activate | Flatten | BatchNorm | Lstm
+OperatorLayer = (
+    Conv
+    | Dense
+    | MaxPool
+    | AvgPool
+    | GlobalPool
+    | Add
+    | Concat
+    | Activate
+    | Flatten
+    | BatchNorm
+    | Lstm
+    | Gru
+    | Rnn
+    | Linear
+    | ConvTranspose
+    | Local
+    | Spp
+    | Vector
+    | Move
+    | Multiply
+    | Subtract
+    | Divide
+    | Maximum
+    | Softmax
+    | Norm
+    | Reduce
+    | Matmul
+    | Cache
+    | Embedding
+    | Resize
+    | Pad
+    | Slice
+    | Shuffle
+    | Reverse
+)
 LayerModel = OperatorLayer | BlockUse
 OPERATORS: dict[str, type[LayerModel]] = {cls.operator: cls for cls in LayerModel.__args__}
 """The model of each operator, by its key."""
 
-_ALSO_KEYS = ("batch_norm", "activation")
+_ALSO_KEYS = ("batch_norm", "activation", "pad")
 """Operators that are keys of others too; a layer is theirs if its first key says so."""
 
 

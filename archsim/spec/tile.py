@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from archsim.errors import nearest
 from archsim.spec.base import Length, Resistance, Strict, Time
 from archsim.spec.component import AnyComponent, Component
+from archsim.spec.functions import Operator
 from archsim.spec.provenance import Published, Reading
 from archsim.units import Quantity, duration_ps
 
@@ -120,10 +121,6 @@ class Unit(Strict):
     row: str
     operations: Annotated[int, Field(ge=1)] = 1
     source: str = ""
-
-
-Operator = Literal["add", "multiply", "max", "relu", "sigmoid", "tanh", "exp"]
-"""What can be done element by element outside the arrays."""
 
 
 class Device(Strict):

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archsim.spec.base import Strict
-from archsim.spec.layer import MAX_CHANNELS, MAX_EXTENT, AnyLayer, Name
+from archsim.spec.layer import AnyLayer
+from archsim.spec.layer_base import MAX_CHANNELS, MAX_EXTENT, Name, Reference
 from archsim.spec.provenance import Published
 
 __all__ = ["Workload"]
@@ -32,8 +33,11 @@ def _input_shape(value: Any) -> tuple[int, ...]:
     raise PydanticCustomError("input", message, {"got": repr(value)[:80]})
 
 
+InputShape = Annotated[tuple[int, ...], BeforeValidator(_input_shape), Field(strict=False)]
+
+
 class Workload(Strict):
-    """A network of one input and one output, the last layer's."""
+    """A network, of one input and one output, the last layer's, unless it names more."""
 
     schema_: Annotated[Literal[1], Field(alias="schema")]
     kind: Literal["workload"]
@@ -47,8 +51,16 @@ class Workload(Strict):
     """What no source gives."""
     published: list[Published] = []
     """Totals to be held to; ``metric`` is a key of the JSON of ``archsim show``."""
-    input: Annotated[tuple[int, ...], BeforeValidator(_input_shape), Field(strict=False)]
+    input: InputShape | None = None
     """[features] or [channels, height, width], of one token where there is a ``sequence``."""
+    inputs: dict[Name, InputShape] = {}
+    """In place of ``input``, several by name."""
+    outputs: list[Reference] = []
+    """The layers whose outputs leave the network; by default the last."""
+    autoregressive: bool = False
+    """Whether each step of the ``sequence`` starts when the output of the one before is known."""
+    host: bool = False
+    """Whether the host does what a tile has no functional unit for."""
     sequence: Annotated[int, Field(ge=1, le=10**6)] | None = None
     """Tokens an inference."""
     unit: Name | None = None
@@ -63,4 +75,16 @@ class Workload(Strict):
             return self.unit
         if self.sequence is not None:
             return "sequence"
-        return "image" if len(self.input) == 3 else "sample"
+        return "image" if len(next(iter(self.input_shapes.values()))) == 3 else "sample"
+
+    @property
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The inputs by name; the only one is called ``input``."""
+        return {"input": self.input} if self.input is not None else dict(self.inputs)
+
+    @model_validator(mode="after")
+    def _some_input(self) -> Workload:
+        if (self.input is None) == (not self.inputs):
+            message = "expected 'input: [features] or [channels, height, width]', or 'inputs' by name; got {got}"
+            raise PydanticCustomError("input", message, {"got": "both" if self.inputs else "neither"})
+        return self

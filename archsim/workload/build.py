@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from archsim.errors import WorkloadError
-from archsim.spec.layer import BatchNorm, Lstm, Weighted
+from archsim.errors import WorkloadError, nearest
+from archsim.spec.layer import BatchNorm
+from archsim.spec.layer_base import Weighted
+from archsim.spec.layer_vector import ConvTranspose, Recurrent
 from archsim.spec.loader import Loaded, load
 from archsim.spec.workload import Workload
 from archsim.workload.expand import Path, Place, Step, expand
@@ -29,15 +31,24 @@ def load_graph(name: str, overrides: Sequence[str] = ()) -> tuple[Graph, Loaded[
 def build_graph(workload: Workload, place: Place | None = None) -> Graph:
     """The graph of ``workload``; WorkloadError, with the ``place`` of the layer, if its layers do not fit together."""
     builder = _Builder(workload.sequence, place or (lambda path: ".".join(str(step) for step in path)))
-    shape = workload.input
-    builder.layers[INPUT] = Layer(INPUT, INPUT, (), (), shape, builder.steps)
+    for name, shape in workload.input_shapes.items():
+        builder.layers[name] = Layer(name, INPUT, (), (), shape, builder.steps)
     steps = expand(workload, builder.place)
     for step in steps:
         builder.add(step)
-    output = builder.layer_of(steps[-1].name).name
-    builder.check_all_read(output)
+    outputs = tuple(builder.output(name) for name in workload.outputs) or (builder.layer_of(steps[-1].name).name,)
+    builder.check_all_read(outputs)
     layers = tuple(builder.layers.values())
-    return Graph(workload.name, workload.title, workload.throughput_unit, builder.steps, layers, (output,))
+    return Graph(
+        workload.name,
+        workload.title,
+        workload.throughput_unit,
+        builder.steps,
+        layers,
+        outputs,
+        host=workload.host,
+        autoregressive=workload.autoregressive,
+    )
 
 
 @dataclass(slots=True)
@@ -73,11 +84,14 @@ class _Builder:
         if isinstance(step.spec, BatchNorm):
             self.fold(step, step.spec)
             return
-        if isinstance(step.spec, Lstm) and self.sequence is None:
+        images = len(self.layer_of(step.inputs[0]).output_shape) == 3
+        if isinstance(step.spec, Recurrent) and self.sequence is None and not images:
             message = f"layer {step.name!r} is recurrent and the network has no sequence; write 'sequence: N'"
             raise self.error(step.path, message)
         made = self.make(step)
         for layer in made:
+            if layer.name in self.layers:
+                raise self.error(step.path, f"two layers are named {layer.name!r}; give one of them another name")
             self.layers[layer.name] = layer
             self.made_by[layer.name] = step
             self.read.update(layer.inputs)
@@ -95,7 +109,7 @@ class _Builder:
         target = self.layer_of(step.inputs[0]).name
         made_by = self.made_by.get(target)
         spec = made_by.spec if made_by else None
-        if made_by is None or not isinstance(spec, Weighted):
+        if made_by is None or not isinstance(spec, Weighted) or isinstance(spec, ConvTranspose):
             what = spec.operator if spec else "no layer"
             raise self.unfoldable(step, f"reads {target!r} ({what}); it can only be folded into a conv or dense layer")
         into = f"cannot be folded into {target!r}, "
@@ -115,9 +129,17 @@ class _Builder:
     def unfoldable(self, step: Step, why: str) -> WorkloadError:
         return self.error(step.path, f"layer {step.name!r} {why}")
 
-    def check_all_read(self, output: str) -> None:
+    def output(self, name: str) -> str:
+        """The layer of the output called ``name``."""
+        found = self.stands_for.get(name, name)
+        if found not in self.layers:
+            raise self.error(("outputs",), f"there is no layer {name!r}{nearest(name, self.stands_for)}")
+        return found
+
+    def check_all_read(self, outputs: tuple[str, ...]) -> None:
         """Every output but the network's own is read by some layer."""
         for layer in self.layers.values():
-            if layer.name not in self.read and layer.name != output:
+            if layer.name not in self.read and layer.name not in outputs:
                 message = f"the output {layer.output_shape} of layer {layer.name!r} is read by no layer"
-                raise self.error(self.made_by[layer.name].path, f"{message}; only the last layer's leaves the network")
+                path = self.made_by[layer.name].path if layer.name in self.made_by else ("inputs", layer.name)
+                raise self.error(path, f"{message}; only the last layer's leaves the network")

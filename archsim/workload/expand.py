@@ -8,6 +8,8 @@ from typing import Final
 
 from archsim.errors import WorkloadError, nearest
 from archsim.spec.layer import Add, BlockUse, Concat, LayerModel, OperatorLayer
+from archsim.spec.layer_base import LayerSpec
+from archsim.spec.layer_vector import Combine, Matmul, Move, Vector
 from archsim.spec.workload import Workload
 from archsim.workload.graph import INPUT
 
@@ -68,6 +70,23 @@ def _names(layer: LayerModel, counts: dict[str, int]) -> list[str]:
     return [f"{layer.block}.{number}" for number in range(done + 1, done + layer.repeat + 1)]
 
 
+def _named(layer: LayerModel) -> tuple[list[str], bool]:
+    """The layers that ``layer`` names beside its input, and whether it reads its input."""
+    match layer:
+        case Concat():
+            return layer.concat, False
+        case Add():
+            return layer.add, True
+        case Combine():
+            return layer.named, True
+        case Matmul():
+            return [layer.matmul], True
+        case Vector() | Move():
+            return layer.operands or [], layer.operands is None
+        case _:
+            return [], True
+
+
 @dataclass(slots=True)
 class _Expansion:
     workload: Workload
@@ -77,10 +96,19 @@ class _Expansion:
     def error(self, path: Path, message: str) -> WorkloadError:
         return WorkloadError(f"{self.place(path)}: {message}")
 
-    def run(self, layers: Sequence[LayerModel], prefix: str, source: str, path: Path, blocks: tuple[str, ...]) -> str:
-        """Append the steps of ``layers``, which read ``source`` first; the name of the last."""
+    def run(
+        self,
+        layers: Sequence[LayerModel],
+        prefix: str,
+        source: str,
+        path: Path,
+        blocks: tuple[str, ...],
+        inputs: Sequence[str] = (),
+    ) -> str:
+        """Append the steps of ``layers``, which read ``source`` first and may name ``inputs``; the name of the last."""
         named = self.named(layers, path)
-        scope = _Scope({INPUT: source}, {name for names in named for name in names}, blocks[-1] if blocks else "")
+        known = {INPUT: source, **{name: name for name in inputs}}
+        scope = _Scope(known, {name for names in named for name in names}, blocks[-1] if blocks else "")
         previous = source
         for index, (layer, names) in enumerate(zip(layers, named, strict=True)):
             where = (*path, index)
@@ -113,15 +141,19 @@ class _Expansion:
 
     def inputs(self, layer: LayerModel, own: str, previous: str, scope: _Scope, path: Path) -> tuple[str, ...]:
         """The full names of what ``layer``, itself called ``own``, reads."""
-        named = layer.concat if isinstance(layer, Concat) else layer.add if isinstance(layer, Add) else []
-        found: dict[str, None] = {}  # in order, and quick to look into
-        if not isinstance(layer, Concat):
-            found[previous if layer.input is None else self.resolve(layer.input, own, scope, path)] = None
+        named, reads_previous = _named(layer)
+        found = (
+            [previous if layer.input is None else self.resolve(layer.input, own, scope, path)]
+            if (reads_previous and isinstance(layer, LayerSpec))
+            else []
+        )
+        known = set(found)  # quick to look into
         for name in named:
             full = self.resolve(name, own, scope, path)
-            if full in found:
+            if full in known and isinstance(layer, Add | Concat):
                 raise self.error(path, f"layer {own!r} reads {full!r} twice")
-            found[full] = None
+            found.append(full)
+            known.add(full)
         return tuple(found)
 
     def resolve(self, name: str, own: str, scope: _Scope, path: Path) -> str:
@@ -152,5 +184,6 @@ class _Expansion:
 def expand(workload: Workload, place: Place) -> list[Step]:
     """All layers in order, each after what it reads.  WorkloadError for names that lead nowhere."""
     expansion = _Expansion(workload, place)
-    expansion.run(workload.layers, "", INPUT, ("layers",), ())
+    inputs = list(workload.input_shapes)
+    expansion.run(workload.layers, "", inputs[0], ("layers",), (), inputs)
     return expansion.steps

@@ -4,7 +4,11 @@ A shape is (C, H, W) for an image and (F,) for features.  In a network that read
 step and every layer works once a step.
 
 A layer works in **windows**: positions of its output.  An image has H·W of them, features have one; times the steps
-of the sequence.  A convolution, dense layer or LSTM applies its matrix once a window.
+of the sequence.  A convolution, dense layer or LSTM applies its matrix once a window.  The tokens of a sequence may
+also stand as positions of an image (D, S, 1), which attention needs: a token then sees others.
+
+Beside the matrix a layer has its **work**, operations of vector units counted by operator, and its **reads**, which
+positions and channels one window takes of each input.  All operators without weights are made of these two.
 """
 
 from __future__ import annotations
@@ -12,14 +16,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["INPUT", "Graph", "Layer", "Matrix", "Shape"]
+from archsim.spec.functions import LOOKUPS, Operator
+
+__all__ = ["INPUT", "Access", "Graph", "Layer", "Matrix", "Shape", "Span", "Work"]
 
 Shape = tuple[int, ...]
 
 INPUT = "input"
-"""Name and operator of the layer that stands for the input of the network."""
+"""Operator of a layer that stands for an input of the network, and the name of the only one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +46,34 @@ class Matrix:
         return self.rows * self.columns * self.groups
 
 
+Work = tuple[tuple[Operator, int], ...]
+"""Operations of one window, over all its output values, by operator."""
+
+Span = Literal["same", "window", "whole", "past", "raster", "reverse"]
+"""The positions of an input that a window reads: the same (scaled where the sizes differ, so that a length of 1 is
+repeated); those under its kernel; all; all up to its own; its own in raster order, scaled; its own from the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one window reads of one input."""
+
+    span: Span = "same"
+    groups: int = 1
+    """Groups of channels that depend on each other only: the k-th of the input makes the k-th of the output."""
+    channels: tuple[int, int] | None = None
+    """The half-open range of the input's channels that counts; None for all."""
+    keyed: bool = False
+    """Whether an output channel, within its group, reads only the position of its own number: keys of a matmul."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One layer with all its shapes and counts.
 
-    ``op`` is one of input, conv, dense, maxpool, avgpool, globalpool, add, concat, activation, flatten, lstm.
+    ``op`` is the key of its operator in a workload file, or what an imported network calls it.  Nothing but tables
+    reads it where ``reads`` is given; without, it is one of input, conv, linear, dense, lstm, gru, rnn, maxpool,
+    avgpool, globalpool, add, concat, activation, flatten.
     A batch norm is folded: its scale into the weights of the layer before, its shift into that layer's bias.
     """
 
@@ -57,28 +86,84 @@ class Layer:
     steps: int = 1
     """How often it works an inference: the length of the sequence, else 1."""
     activation: str = "none"
-    """Applied to its output: none, relu, relu6, sigmoid, tanh, gelu or softmax; the gates of an LSTM are apart."""
+    """Applied to its output, a key of :data:`~archsim.spec.functions.FUNCTIONS` or softmax; the gates of an LSTM are
+    apart."""
     kernel: tuple[int, int] = (1, 1)
     """Height and width; those of the whole input for a globalpool."""
     stride: tuple[int, int] = (1, 1)
     pad: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """Top, left, bottom, right."""
+    """Top, left, bottom, right; below 0 where rows or columns are cut off."""
     dilation: tuple[int, int] = (1, 1)
+    upscale: tuple[int, int] = (1, 1)
+    """Window y begins at floor((y · stride - pad) / upscale): above 1 in a transposed convolution and in a resize."""
     groups: int = 1
     pool: str = ""
     """What a pooling layer takes of a window: average or max."""
     matrix: Matrix | None = None
+    """A locally connected layer has one a position: ``groups`` of them, each applied once."""
+    private: bool = False
+    """Whether the groups of the matrix are private kernels, one a position."""
+    experts: int = 1
+    """Matrices of this shape of which each window uses one: a mixture of experts, over which the windows are spread
+    evenly."""
     biases: int = 0
+    constants: int = 0
+    """Parameters that are neither weights of the matrix nor biases: tables of embeddings, scales and shifts."""
     trained_parameters: int = 0
     """Parameters before folding: weights, biases, and scale and shift of each batch norm."""
     state: int = 0
     """Values that an LSTM feeds back to its own input each step: its last rows of the matrix."""
     state_from: str = ""
     """The layer whose output is fed back: the LSTM itself, or its recurrent projection."""
-    element_ops: int = 0
-    """Operations a window on vector and look-up units, see :mod:`archsim.workload.operators`; without the matrix."""
-    lookups: int = 0
-    """Those of ``element_ops`` that evaluate a function: sigmoid, tanh, gelu or exp."""
+    in_loop: bool = False
+    """Whether what it puts out is fed back, by itself or by the layer after it."""
+    gates: int = 1
+    """Columns of the matrix that make one output value: 4 of an LSTM, 3 of a GRU."""
+    work: Work = ()
+    """Operations a window on functional units, see :mod:`archsim.workload.operators`; without the matrix."""
+    reads: tuple[Access, ...] = ()
+    """What a window reads of each input; empty where ``op`` says it."""
+    dynamic: Matrix | None = None
+    """The product of two activations: rows are summed over, ``groups`` are heads.  Its MACs are in ``work``."""
+    accumulates: bool = False
+    """Whether it takes its input position by position as it comes, and gives one position at the end."""
+    cached: int = 0
+    """Tokens of its input that it keeps, the newest included: keys or values of a decoder."""
+    host: bool = False
+    """Whether the host does it."""
+
+    @property
+    def element_ops(self) -> int:
+        """Operations a window on vector and look-up units."""
+        return sum(count for _, count in self.work)
+
+    @property
+    def lookups(self) -> int:
+        """Those of ``element_ops`` that evaluate a function."""
+        return sum(count for operator, count in self.work if operator in LOOKUPS)
+
+    @property
+    def dynamic_macs(self) -> int:
+        """Multiply-accumulate operations an inference between two activations, on vector units."""
+        return self.windows * sum(count for operator, count in self.work if operator == "mac")
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether its windows follow each other, as the steps of a sequence do: it then has one copy."""
+        return self.steps > 1 or self.in_loop
+
+    @property
+    def copies(self) -> int:
+        """The copies that it has to have, whatever the room: one for each expert that works; 0 where it may have any
+        number."""
+        if self.one_by_one:
+            return 1
+        return min(self.experts, self.windows) if self.experts > 1 else 0
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the output's positions; the steps of a sequence are columns."""
+        return (self.output_shape[1], self.output_shape[2]) if len(self.output_shape) == 3 else (1, self.steps)
 
     @property
     def positions(self) -> int:
@@ -87,8 +172,8 @@ class Layer:
 
     @property
     def windows(self) -> int:
-        """Output positions an inference; how often the matrix is applied, if there is one."""
-        return self.positions * self.steps
+        """Output positions an inference; how often the matrix is applied, if there is one: private kernels once."""
+        return self.steps if self.private else self.positions * self.steps
 
     @property
     def outputs(self) -> int:
@@ -97,18 +182,18 @@ class Layer:
 
     @property
     def weights(self) -> int:
-        """Weights in the matrix."""
-        return self.matrix.weights if self.matrix else 0
+        """Weights in the matrix, those of all experts together."""
+        return self.matrix.weights * self.experts if self.matrix else 0
 
     @property
     def macs(self) -> int:
         """Multiply-accumulate operations an inference, those with padding included."""
-        return self.weights * self.windows
+        return self.matrix.weights * self.windows if self.matrix else 0
 
     @property
     def parameters(self) -> int:
-        """Weights and biases, after folding."""
-        return self.weights + self.biases
+        """Weights, biases and constants, after folding."""
+        return self.weights + self.biases + self.constants
 
     def summary(self) -> dict[str, Any]:
         """The layer as JSON values."""
@@ -121,8 +206,14 @@ class Layer:
             out |= {key: list(getattr(self, key)) for key in ("kernel", "stride", "pad", "dilation")}
         if self.state:
             out |= {"state": self.state, "state_from": self.state_from}
+        if self.dynamic:
+            product = self.dynamic
+            out["dynamic"] = {"rows": product.rows, "columns": product.columns, "groups": product.groups}
+            out["dynamic_macs"] = self.dynamic_macs
+        out |= {key: getattr(self, key) for key in ("constants", "cached", "host") if getattr(self, key)}
         out |= {"weights": self.weights, "biases": self.biases, "trained_parameters": self.trained_parameters}
-        return out | {"activation": self.activation, "element_ops": self.element_ops, "lookups": self.lookups}
+        out |= {"activation": self.activation, "element_ops": self.element_ops, "lookups": self.lookups}
+        return out | {"work": dict(self.work)}
 
 
 @dataclass(frozen=True)
@@ -141,6 +232,10 @@ class Graph:
     layers: tuple[Layer, ...]
     outputs: tuple[str, ...]
     """The layers whose outputs leave the network."""
+    host: bool = False
+    """Whether the host does what the tiles have no unit for."""
+    autoregressive: bool = False
+    """Whether the next step of the input is known only when the output of the one before has left."""
 
     @cached_property
     def _by_name(self) -> dict[str, Layer]:
@@ -167,8 +262,13 @@ class Graph:
 
     @property
     def input(self) -> Layer:
-        """The layer that stands for the input."""
+        """The layer that stands for the input, the first where there are several."""
         return self.layers[0]
+
+    @property
+    def inputs(self) -> tuple[Layer, ...]:
+        """The layers that stand for inputs."""
+        return tuple(layer for layer in self.layers if layer.op == INPUT)
 
     @property
     def matrix_layers(self) -> tuple[Layer, ...]:
@@ -191,9 +291,19 @@ class Graph:
         return sum(layer.biases for layer in self.layers)
 
     @property
+    def constants(self) -> int:
+        """Parameters that are neither weights of matrices nor biases: tables, scales and shifts."""
+        return sum(layer.constants for layer in self.layers)
+
+    @property
+    def dynamic_macs(self) -> int:
+        """Multiply-accumulate operations an inference between two activations, on vector units."""
+        return sum(layer.dynamic_macs for layer in self.layers)
+
+    @property
     def parameters(self) -> int:
-        """Weights and biases, batch norms folded."""
-        return self.weights + self.biases
+        """Weights, biases and constants, batch norms folded."""
+        return self.weights + self.biases + self.constants
 
     @property
     def trained_parameters(self) -> int:
@@ -209,6 +319,6 @@ class Graph:
         """The network as JSON values; the layers without the input."""
         out: dict[str, Any] = {"name": self.name, "title": self.title, "unit": self.unit, "steps": self.steps}
         out |= {"input_shape": list(self.input.output_shape), "outputs": list(self.outputs)}
-        keys = ("macs", "parameters", "windows", "weights", "biases", "trained_parameters")
+        keys = ("macs", "dynamic_macs", "parameters", "windows", "weights", "biases", "constants", "trained_parameters")
         out |= {key: getattr(self, key) for key in keys}
-        return out | {"layers": [layer.summary() for layer in self.layers[1:]]}
+        return out | {"layers": [layer.summary() for layer in self.layers if layer.op != INPUT]}

@@ -10,7 +10,8 @@ Operations of the vector and look-up units are counted a window (one output posi
   multiplications and an addition, o·tanh(c) a multiplication.
 * A bias is a row of the matrix or a start value of the shift-and-add, and counts nothing.
 
-``element_ops`` is all of them, ``lookups`` those that evaluate a function.
+The other functions are counted in :mod:`archsim.spec.functions`, recurrent layers in
+:mod:`~archsim.workload.recurrent`, layers without weights in :mod:`~archsim.workload.vector`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import replace
 from typing import Any
 
 from archsim.errors import WorkloadError
+from archsim.spec.functions import Operator
 from archsim.spec.layer import (
     Activate,
     Add,
@@ -29,14 +31,18 @@ from archsim.spec.layer import (
     Dense,
     Flatten,
     GlobalPool,
-    Lstm,
     OperatorLayer,
     Pool,
     Weighted,
 )
-from archsim.workload.graph import Layer, Matrix, Shape
+from archsim.spec.layer_base import LayerSpec
+from archsim.spec.layer_vector import ConvTranspose, Linear, Local, Recurrent
+from archsim.workload.graph import Access, Layer, Matrix
+from archsim.workload.recurrent import recurrent_layers
+from archsim.workload.shapes import features, image, volume, with_function
+from archsim.workload.vector import vector_layers
 
-__all__ = ["function_ops", "make_layers", "window_span", "windows_along"]
+__all__ = ["make_layers", "slide", "window_span", "windows_along"]
 
 
 def window_span(kernel: int, dilation: int) -> int:
@@ -49,15 +55,6 @@ def windows_along(padded: int, kernel: int, stride: int, dilation: int) -> int:
     return max(0, (padded - window_span(kernel, dilation)) // stride + 1)
 
 
-def function_ops(function: str, values: int) -> tuple[int, int]:
-    """Element-wise operations, and the look-ups among them, of a function on ``values`` values of one window."""
-    if function == "none":
-        return 0, 0
-    if function in ("relu", "relu6"):
-        return values, 0
-    return (3 * values - 1 if function == "softmax" else values), values
-
-
 def make_layers(spec: OperatorLayer, name: str, inputs: Sequence[Layer], steps: int) -> tuple[Layer, ...]:
     """The layer that ``spec`` makes of ``inputs``, as ``name``; two for an LSTM with recurrent projection.
 
@@ -66,13 +63,13 @@ def make_layers(spec: OperatorLayer, name: str, inputs: Sequence[Layer], steps: 
     """
     shapes = tuple(layer.output_shape for layer in inputs)
     base = Layer(name, spec.operator, tuple(layer.name for layer in inputs), shapes, shapes[0], steps)
+    if isinstance(spec, LayerSpec) and spec.host:
+        base = replace(base, host=True)
     match spec:
-        case Conv():
-            return (_conv(spec, base),)
-        case Dense():
-            return (_dense(spec, base),)
-        case Lstm():
-            return _lstm(spec, base)
+        case Weighted():
+            return _weighted(spec, base)
+        case Recurrent():
+            return recurrent_layers(spec, base)
         case Pool():
             return (_pool(spec, base),)
         case GlobalPool():
@@ -82,44 +79,39 @@ def make_layers(spec: OperatorLayer, name: str, inputs: Sequence[Layer], steps: 
         case Concat():
             return (_concat(base),)
         case Flatten():
-            return (replace(base, output_shape=(_volume(base.output_shape),)),)
+            return (replace(base, output_shape=(volume(base.output_shape),)),)
         case Activate():
-            return (_with_function(base, spec.activation, 0),)
+            return (_activate(spec, base),)
         case BatchNorm():
             raise AssertionError("a batch norm is folded by its reader")
+        case _:
+            return vector_layers(spec, base, inputs)
 
 
-def _volume(shape: Shape) -> int:
-    volume = 1
-    for length in shape:
-        volume *= length
-    return volume
+def _weighted(spec: Weighted, base: Layer) -> tuple[Layer, ...]:
+    match spec:
+        case Conv():
+            return (_conv(spec, base),)
+        case Dense():
+            return (_dense(spec, base),)
+        case Linear():
+            return (_linear(spec, base),)
+        case Local():
+            return (_local(spec, base),)
+        case ConvTranspose():
+            return _conv_transpose(spec, base)
+        case _:
+            raise AssertionError(f"no layer of operator {spec.operator!r}")
 
 
-def _with_function(layer: Layer, function: str, other_ops: int) -> Layer:
-    """``layer`` with its activation, beside ``other_ops`` operations a window."""
-    ops, lookups = function_ops(function, layer.outputs)
-    return replace(layer, activation=function, element_ops=ops + other_ops, lookups=lookups)
+def _activate(spec: Activate, base: Layer) -> Layer:
+    layer = with_function(base, spec.activation)
+    return replace(layer, reads=(Access(groups=1),)) if spec.activation == "softmax" else layer
 
 
-def _image(layer: Layer) -> tuple[int, int, int]:
-    shape = layer.input_shapes[0]
-    if len(shape) != 3:
-        raise WorkloadError(f"layer {layer.name!r} reads an image (C, H, W), got features {shape}")
-    return shape[0], shape[1], shape[2]
-
-
-def _features(layer: Layer) -> int:
-    shape = layer.input_shapes[0]
-    if len(shape) != 1:
-        message = f"layer {layer.name!r} reads features (F,), got an image {shape}; put {{flatten: true}} before it"
-        raise WorkloadError(message)
-    return shape[0]
-
-
-def _slide(layer: Layer, channels: int) -> Layer:
+def slide(layer: Layer, channels: int) -> Layer:
     """``layer`` with the output shape of its kernel sliding over its image."""
-    _, height, width = _image(layer)
+    _, height, width = image(layer)
     padded = (height + layer.pad[0] + layer.pad[2], width + layer.pad[1] + layer.pad[3])
     sizes = tuple(zip(padded, layer.kernel, layer.stride, layer.dilation, strict=True))
     rows, columns = (windows_along(*size) for size in sizes)
@@ -137,47 +129,48 @@ def _weigh(spec: Weighted, layer: Layer, matrix: Matrix) -> Layer:
     trained = matrix.weights + outputs * own_bias + 2 * outputs * spec.batch_norm
     biases = outputs if own_bias or spec.batch_norm else 0
     layer = replace(layer, matrix=matrix, biases=biases, trained_parameters=trained)
-    return _with_function(layer, spec.activation, 0)
+    return with_function(layer, spec.activation)
 
 
 def _conv(spec: Conv, base: Layer) -> Layer:
-    channels, _, _ = _image(base)
+    channels, _, _ = image(base)
     for count, what in ((channels, "input"), (spec.conv, "output")):
         if count % spec.groups:
             message = f"layer {base.name!r} has {spec.groups} groups, which do not divide its {count} {what} channels"
             raise WorkloadError(f"{message}; its input is {base.input_shapes[0]}")
     sizes: dict[str, Any] = {key: getattr(spec, key) for key in ("kernel", "stride", "pad", "dilation", "groups")}
-    layer = _slide(replace(base, **sizes), spec.conv)
+    layer = slide(replace(base, **sizes), spec.conv)
     rows = spec.kernel[0] * spec.kernel[1] * channels // spec.groups
     return _weigh(spec, layer, Matrix(rows, spec.conv // spec.groups, spec.groups))
 
 
 def _dense(spec: Dense, base: Layer) -> Layer:
-    features = _features(base)
-    return _weigh(spec, replace(base, output_shape=(spec.dense,)), Matrix(features, spec.dense))
+    return _weigh(spec, replace(base, output_shape=(spec.dense,)), Matrix(features(base), spec.dense))
 
 
 def _pool(spec: Pool, base: Layer) -> Layer:
-    channels, _, _ = _image(base)
+    channels, _, _ = image(base)
     height, width = spec.kernel
     if max(spec.pad[0], spec.pad[2]) >= height or max(spec.pad[1], spec.pad[3]) >= width:
         message = f"layer {base.name!r} has windows of {height} × {width} that can lie wholly in its padding"
         raise WorkloadError(f"{message} {spec.pad}; the padding must be smaller than the window")
     stride = spec.kernel if spec.stride is None else spec.stride
     pool = "max" if spec.operator == "maxpool" else "average"
-    layer = _slide(replace(base, kernel=spec.kernel, stride=stride, pad=spec.pad, pool=pool), channels)
-    return replace(layer, element_ops=_pooling_ops(layer))
+    layer = slide(replace(base, kernel=spec.kernel, stride=stride, pad=spec.pad, pool=pool), channels)
+    return with_function(layer, "none", _pooling_work(layer))
 
 
 def _global_pool(spec: GlobalPool, base: Layer) -> Layer:
-    channels, height, width = _image(base)
+    channels, height, width = image(base)
     layer = replace(base, kernel=(height, width), output_shape=(channels, 1, 1), pool=spec.globalpool)
-    return replace(layer, element_ops=_pooling_ops(layer))
+    return with_function(layer, "none", _pooling_work(layer))
 
 
-def _pooling_ops(layer: Layer) -> int:
+def _pooling_work(layer: Layer) -> dict[Operator, int]:
     size = layer.kernel[0] * layer.kernel[1]
-    return layer.outputs * (size - 1 if layer.pool == "max" else size)
+    if layer.pool == "max":
+        return {"max": layer.outputs * (size - 1)}
+    return {"add": layer.outputs * (size - 1), "multiply": layer.outputs}
 
 
 def _add(spec: Add, base: Layer) -> Layer:
@@ -186,7 +179,7 @@ def _add(spec: Add, base: Layer) -> Layer:
         if shape != first:
             message = f"layer {base.name!r} adds {base.inputs[0]!r} of shape {first} and {name!r} of shape {shape}"
             raise WorkloadError(f"{message}; they must be equal")
-    return _with_function(base, spec.activation, base.outputs * (len(base.inputs) - 1))
+    return with_function(base, spec.activation, {"add": base.outputs * (len(base.inputs) - 1)})
 
 
 def _concat(base: Layer) -> Layer:
@@ -198,25 +191,64 @@ def _concat(base: Layer) -> Layer:
     return replace(base, output_shape=(sum(shape[0] for shape in base.input_shapes), *first[1:]))
 
 
-def _lstm(spec: Lstm, base: Layer) -> tuple[Layer, ...]:
-    """One matrix of (input + state) × 4·H for the gates; a recurrent projection is a dense layer of its own."""
-    cells, projected = spec.lstm, spec.recurrent_projection
-    state = cells if projected is None else projected
-    matrix = Matrix(_features(base) + state, 4 * cells)
-    biases = 4 * cells if spec.bias else 0
-    projection = f"{base.name}.projection"
-    layer = replace(
-        base,
-        output_shape=(cells,),
-        matrix=matrix,
-        biases=biases,
-        trained_parameters=matrix.weights + biases,
-        state=state,
-        state_from=base.name if projected is None else projection,
-        element_ops=9 * cells,
-        lookups=5 * cells,
+def _linear(spec: Linear, base: Layer) -> Layer:
+    """A dense layer over the channels of every position, or one of several for each."""
+    shape = base.input_shapes[0]
+    layer = _weigh(spec, replace(base, output_shape=(spec.linear, *shape[1:])), Matrix(shape[0], spec.linear))
+    one = layer.trained_parameters
+    return replace(
+        layer, experts=spec.experts, biases=spec.experts * layer.biases, trained_parameters=spec.experts * one
     )
-    if projected is None:
-        return (layer,)
-    linear = Dense(dense=projected, activation="none", bias=False)
-    return layer, *make_layers(linear, projection, [layer], base.steps)
+
+
+def _local(spec: Local, base: Layer) -> Layer:
+    """Private kernels: a matrix for each position, which is applied once, and a bias for each output value."""
+    channels, _, _ = image(base)
+    sizes: dict[str, Any] = {key: getattr(spec, key) for key in ("kernel", "stride", "pad")}
+    layer = slide(replace(base, **sizes, private=True), spec.local)
+    rows = spec.kernel[0] * spec.kernel[1] * channels
+    layer = _weigh(spec, layer, Matrix(rows, spec.local, layer.positions))
+    each = layer.positions - 1
+    more = each * layer.biases, each * (layer.trained_parameters - layer.weights)
+    return replace(layer, biases=layer.biases + more[0], trained_parameters=layer.trained_parameters + more[1])
+
+
+def _conv_transpose(spec: ConvTranspose, base: Layer) -> tuple[Layer, ...]:
+    """The matrix makes a kernel's size of outputs of each input position; a second layer adds up those that overlap.
+
+    With kernel k and stride s an output position lies under ceil(k / s) kernels along each side.
+    """
+    channels, high, wide = image(base)
+    for count, what in ((channels, "input"), (spec.convtranspose, "output")):
+        if count % spec.groups:
+            message = f"layer {base.name!r} has {spec.groups} groups, which do not divide its {count} {what} channels"
+            raise WorkloadError(f"{message}; its input is {base.input_shapes[0]}")
+    area = spec.kernel[0] * spec.kernel[1]
+    values = spec.convtranspose * area
+    product = replace(base, output_shape=(values, high, wide), groups=spec.groups)
+    plain = spec.model_copy(update={"activation": "none"})
+    product = _weigh(plain, product, Matrix(channels // spec.groups, values // spec.groups, spec.groups))
+    own_bias = spec.convtranspose * bool(product.biases)
+    trained = product.weights + (product.trained_parameters - product.weights) // area
+    product = replace(product, biases=own_bias, trained_parameters=trained)
+    over = tuple(-(-k // s) for k, s in zip(spec.kernel, spec.stride, strict=True))
+    sizes = [
+        (n - 1) * s - spec.pad[axis] - spec.pad[axis + 2] + k + spec.output_pad[axis + 2]
+        for axis, (n, s, k) in enumerate(zip((high, wide), spec.stride, spec.kernel, strict=True))
+    ]
+    if min(sizes) < 1:
+        raise WorkloadError(f"layer {base.name!r} has an output of {sizes[0]} × {sizes[1]}; its padding is too large")
+    before = tuple((n - 1) * s - pad for n, s, pad in zip(over, spec.stride, spec.pad[:2], strict=True))
+    fold = Layer(
+        f"{base.name}.sum",
+        "overlap-add",
+        (base.name,),
+        (product.output_shape,),
+        (spec.convtranspose, *sizes),
+        base.steps,
+        kernel=(over[0], over[1]),
+        pad=(before[0], before[1], 0, 0),
+        upscale=spec.stride,
+        reads=(Access("window", spec.convtranspose),),
+    )
+    return product, with_function(fold, spec.activation, {"add": spec.convtranspose * (over[0] * over[1] - 1)})

@@ -216,7 +216,7 @@ def test_a_name_that_nothing_has_is_refused(call: Command) -> None:
     assert "isaac-ce" in err
     code, _, err = call("run", "isaac-ce", "vgg61")
     assert code == 2
-    assert "vgg16" in err
+    assert "vgg19" in err
 
 
 # -- files --------------------------------------------------------------------------------------

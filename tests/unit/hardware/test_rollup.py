@@ -196,6 +196,7 @@ UNUSED = {
     "tile.core.issue.width",
     "tile.device.r_on",
     "tile.device.r_off",
+    "host.rate",
     "noc.columns",
     "noc.rows",
     "noc.concentration",

@@ -272,8 +272,8 @@ def test_a_misspelt_key_of_the_document_is_answered_in_the_words_of_the_file() -
     text = "schem: 1\nkind: chip\nextends: isaac-ce\n"
     assert "f.yaml:1:1: schem: unknown key; did you mean 'schema'?" in problems(text)
     assert problems(CHIP + "xyzzy: 1\n") == [
-        "f.yaml:5:1: xyzzy: unknown key; the keys here are bibtex, components, deviations, kind, name, noc, published, "
-        "readings, schema, tile, tiles, title"
+        "f.yaml:5:1: xyzzy: unknown key; the keys here are bibtex, components, deviations, host, kind, name, noc, "
+        "published, readings, schema, tile, tiles, title"
     ]
 
 

@@ -79,13 +79,15 @@ MISTAKES = [
     (
         "{kernel: 3, activation: relu}",
         "net.yaml:6:11: layers.0.kernel: unknown operator; the operators are conv, dense, maxpool, avgpool, "
-        "globalpool, add, concat, activation, flatten, batch_norm, lstm, block",
+        "globalpool, add, concat, activation, flatten, batch_norm, lstm, "
+        "gru, rnn, linear, convtranspose, local, spp, vector, move, multiply, subtract, divide, maximum, softmax, "
+        "norm, reduce, matmul, cache, embedding, resize, pad, slice, shuffle, reverse, block",
     ),
     ("{conv: 4, kernle: 3}", "net.yaml:6:20: layers.0.kernle: unknown key; did you mean 'kernel'?"),
     (
         "{conv: 4, maxpool: 2}",
         "net.yaml:6:20: layers.0.maxpool: unknown key; the keys here are activation, batch_norm, bias, conv, dilation, "
-        "groups, input, kernel, name, pad, stride",
+        "groups, host, input, kernel, name, pad, stride",
     ),
     (
         "{conv: 4, stride: 0}",
@@ -101,8 +103,9 @@ MISTAKES = [
     ("{dense: ten}", "net.yaml:6:18: layers.0.dense: expected a whole number, got 'ten'"),
     (
         "{conv: 4, activation: rleu}",
-        "net.yaml:6:32: layers.0.activation: expected 'none', 'relu', 'relu6', 'sigmoid', 'tanh', 'gelu' or 'softmax', "
-        "got 'rleu'; did you mean 'relu'?",
+        "net.yaml:6:32: layers.0.activation: expected 'none', 'relu', 'relu6', 'sigmoid', 'tanh', 'gelu', 'softmax', "
+        "'leaky_relu', 'clip', 'silu', 'hard_sigmoid', 'hard_swish', 'elu', 'softplus', 'mish', 'exp', 'log', 'sqrt', "
+        "'reciprocal', 'square', 'abs', 'negate', 'erf' or 'lookup', got 'rleu'; did you mean 'relu'?",
     ),
     ("{flatten: false}", "net.yaml:6:20: layers.0.flatten: expected true, got False"),
     (
@@ -110,8 +113,8 @@ MISTAKES = [
         "net.yaml:6:23: layers.0.globalpool: expected 'average' or 'max', got 'mean'",
     ),
     (
-        "{lstm: 4, projection: 2}",
-        "net.yaml:6:20: layers.0.projection: unknown key; did you mean 'recurrent_projection'?",
+        "{lstm: 4, recurent_project: 2}",
+        "net.yaml:6:20: layers.0.recurent_project: unknown key; did you mean 'recurrent_projection'?",
     ),
     ("{add: 3}", "net.yaml:6:16: layers.0.add: expected the name of a layer, or a list of names, got 3"),
     ("{concat: [a]}", "net.yaml:6:19: layers.0.concat: expected a list of at least two names, got ['a']"),
@@ -125,7 +128,9 @@ MISTAKES = [
     (
         "{name: a}",
         "net.yaml:6:10: layers.0: the layer has no operator; the operators are conv, dense, maxpool, avgpool, "
-        "globalpool, add, concat, activation, flatten, batch_norm, lstm, block",
+        "globalpool, add, concat, activation, flatten, batch_norm, lstm, "
+        "gru, rnn, linear, convtranspose, local, spp, vector, move, multiply, subtract, divide, maximum, softmax, "
+        "norm, reduce, matmul, cache, embedding, resize, pad, slice, shuffle, reverse, block",
     ),
 ]
 
@@ -173,7 +178,7 @@ def test_a_file_can_extend_a_library_workload(tmp_path: Path) -> None:
 
 
 def test_an_unknown_workload_gets_the_nearest_name() -> None:
-    with pytest.raises(NotFoundError, match=r"^no workload named 'vgg61'; did you mean 'vgg16'\?$"):
+    with pytest.raises(NotFoundError, match=r"^no workload named 'vgg61'; did you mean 'vgg19'\?$"):
         load("workload", "vgg61", Workload)
 
 
@@ -197,7 +202,9 @@ def test_a_library_workload_says_where_it_is_from(name: str) -> None:
 def test_the_schema_lists_a_form_of_layer_for_each_operator() -> None:
     forms = Workload.model_json_schema()["properties"]["layers"]["items"]["oneOf"]
     assert MODELS["workload"] is Workload
-    assert [form["required"] for form in forms] == [[operator] for operator in OPERATORS]
+    assert [operator in form["required"] for form, operator in zip(forms, OPERATORS, strict=True)] == [True] * len(
+        forms
+    )
     assert all(form["additionalProperties"] is False for form in forms)
     conv = forms[0]["properties"]
     assert [form["type"] for form in conv["pad"]["anyOf"]] == ["integer", "array", "array"]
