@@ -7,6 +7,7 @@
     ├── NotFoundError            a name that no library holds
     ├── WorkloadError            a network whose layers do not fit together
     ├── CompileError             a network that does not fit a board
+    ├── NumericError             weights, inputs or an array that the numerical core cannot hold
     ├── ProgramError             a Program that breaks the rules of the timed dataflow
     └── DeadlockError            a run that can never end
 
@@ -25,6 +26,7 @@ __all__ = [
     "CompileError",
     "DeadlockError",
     "NotFoundError",
+    "NumericError",
     "Obstacle",
     "Problem",
     "ProgramError",
@@ -75,6 +77,10 @@ class WorkloadError(ArchsimError):
 
 class CompileError(ArchsimError):
     """The network does not fit: the demand, the capacity, the gap, and what would help."""
+
+
+class NumericError(ArchsimError):
+    """Weights, inputs or an array that the numerical core cannot hold: what was got, and what would be right."""
 
 
 class ProgramError(ArchsimError):

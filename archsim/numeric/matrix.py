@@ -1,0 +1,116 @@
+"""A weight matrix programmed into arrays once, and read many times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+
+from archsim.errors import NumericError
+from archsim.numeric.cells import Cells, program_cells
+from archsim.numeric.config import ArrayConfig
+from archsim.numeric.encode import Levels, encode, planes, whole_numbers
+from archsim.numeric.reader import Reader
+
+__all__ = ["ProgrammedMatrix", "Reading", "program"]
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+def program(weights: ArrayLike, config: ArrayConfig, rng: Generator) -> ProgrammedMatrix:
+    """Program whole-number ``weights`` [K, M] into arrays of ``config``.
+
+    All that is random, then and in every read, follows from 63 bits that are drawn from ``rng``.
+    """
+    code = config.weights
+    whole = whole_numbers("weights", weights, code.low, code.high, 2)
+    cells = len(planes(code))
+    if config.slices == "side-by-side" and cells > config.columns:
+        raise NumericError(f"columns: a weight takes {cells} cells side by side, an array has {config.columns} columns")
+    seed = int(rng.integers(2**63))
+    levels = encode(whole, code, config.rows)
+    return ProgrammedMatrix(config, whole, levels, program_cells(levels, config, seed), seed)
+
+
+@dataclass(frozen=True)
+class ProgrammedMatrix:
+    """Weights [K, M] in cells.  Made by :func:`program`; ``at`` and ``calibrate`` give others with the same cells."""
+
+    config: ArrayConfig
+    weights: Integers
+    levels: Levels
+    cells: Cells
+    seed: int
+    time_s: float = 0.0
+    temperature_k: float | None = None
+    ranges: Mapping[str, tuple[float, float]] | None = None
+    """The ranges of calibrated converters by group of columns."""
+    reads: list[int] = field(default_factory=lambda: [0])
+    """The number of the next read; all matrices of the same cells count together."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Inputs and outputs."""
+        return self.weights.shape[0], self.weights.shape[1]
+
+    def at(self, time: float | None = None, temperature: float | None = None) -> ProgrammedMatrix:
+        """The same cells ``time`` seconds after programming and at ``temperature`` kelvin; what is left out stays."""
+        if time is not None and not (np.isfinite(time) and time >= 0):
+            raise NumericError(f"time: expected seconds of at least 0, got {time!r}")
+        if temperature is not None and not (np.isfinite(temperature) and temperature > 0):
+            raise NumericError(f"temperature: expected kelvin above 0, got {temperature!r}")
+        return replace(
+            self,
+            time_s=self.time_s if time is None else float(time),
+            temperature_k=self.temperature_k if temperature is None else float(temperature),
+        )
+
+    def calibrate(self, batch: ArrayLike) -> ProgrammedMatrix:
+        """The same cells with converters whose ranges cover the sums that ``batch`` makes (``adc.range: calibrated``)."""
+        from archsim.numeric.calibrate import ranges  # noqa: PLC0415  needs this class
+
+        return replace(self, ranges=ranges(self, batch))
+
+    def mvm(self, batch: ArrayLike, first: int | None = None) -> Floats:
+        """The outputs [B, M] of whole-number inputs [B, K] (or [M] of [K]), in units of the integer product.
+
+        Noise depends on the seed and on the number of the read, not on how reads are cut into batches.  Reads are
+        numbered on from the last one, or from ``first``.
+        """
+        return self.read(batch, first).outputs
+
+    def read(self, batch: ArrayLike, first: int | None = None) -> Reading:
+        """As :meth:`mvm`, with what the converters saw."""
+        single = np.ndim(batch) == 1
+        code = self.config.inputs
+        x = whole_numbers("inputs", np.atleast_2d(batch) if single else batch, code.low, code.high, 2)
+        if x.shape[1] != self.shape[0]:
+            raise NumericError(f"inputs: the matrix has {self.shape[0]} rows, got inputs of {x.shape[1]} values")
+        if first is None:
+            first = self.reads[0]
+            self.reads[0] += len(x)
+        out, clipped = self._reader.read(x, first)
+        return Reading(out[0] if single else out, clipped, len(x) * self._reader.conversions)
+
+    @cached_property
+    def _reader(self) -> Reader:
+        state = self.cells.state(self.config, self.time_s, self.temperature_k, self.seed)
+        return Reader.of(self.config, self.weights, self.levels, state, self.ranges, self.seed)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """``outputs`` of a batch; conversions out of range by group of columns; conversions of all groups."""
+
+    outputs: Floats
+    clipped: Mapping[str, int]
+    conversions: int
+
+    @property
+    def saturation_share(self) -> float:
+        """The share of conversions that were out of range."""
+        return sum(self.clipped.values()) / self.conversions if self.conversions else 0.0

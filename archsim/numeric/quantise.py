@@ -1,0 +1,66 @@
+"""The transfer curve of the converters: range, step and edges."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.numeric.config import AdcConfig
+
+__all__ = ["Curve", "bow", "curve_of", "edges_of"]
+
+
+class Curve(NamedTuple):
+    """A converter that gives code c = low + floor(clip(y / step + shift, 0, top)), which stands for (c + offset) step."""
+
+    step: float
+    low: float
+    top: int
+    shift: float
+
+    @property
+    def covers(self) -> tuple[float, float]:
+        """The lowest and the highest sum that is in range."""
+        return -self.shift * self.step, (self.top + 1 - self.shift) * self.step
+
+
+def curve_of(adc: AdcConfig, low: float, high: float, fixed: bool) -> Curve:
+    """The curve for sums from ``low`` to ``high`` in units; ``fixed`` leaves a step below one unit as it is.
+
+    A range that begins at or above 0 takes codes 0 … 2^b - 1, else -2^(b-1) … 2^(b-1) - 1 with the code 0 at 0; one
+    bit then tells signs apart, as ±1/2 step.
+    """
+    assert adc.bits is not None
+    rounds = 0.0 if adc.type == "oscillator" else 0.5
+    codes = 2**adc.bits
+    if low >= 0:
+        step = high / (codes - 1)
+        step = step if fixed else max(step, 1.0)
+        return Curve(step, 0.0, codes - 1, rounds)
+    most = max(high, -low)
+    if adc.bits == 1:
+        return Curve(most, -0.5, 1, 1.0)
+    step = most / (codes // 2 - 1)
+    step = step if fixed else max(step, 1.0)
+    return Curve(step, -codes // 2, codes - 1, codes // 2 + rounds)
+
+
+def bow(share: NDArray[np.float64], height: float) -> NDArray[np.float64]:
+    """A parabola over 0 … 1 that is ``height`` at the middle and 0 at both ends."""
+    return 4.0 * height * share * (1.0 - share)
+
+
+def edges_of(adc: AdcConfig, top: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Where each code begins, in steps: k, bent by the bow ``inl`` and by code widths of 1 + N(0, ``dnl``).
+
+    Offset and gain are taken as calibrated: the first and the last edge stay.  No code has less than no width.
+    """
+    k = np.arange(top + 1, dtype=np.float64)
+    edges = k + bow(k / max(top, 1), adc.inl)
+    if adc.dnl > 0 and top > 1:
+        walk = np.concatenate([[0.0, 0.0], np.cumsum(rng.standard_normal(top - 1) * adc.dnl)])
+        walk[1:] -= np.linspace(0.0, walk[-1], top)
+        edges += walk
+    return np.maximum.accumulate(edges)
