@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from archsim._numba import entry, helper
 
-__all__ = ["add_noise", "key_words", "normals", "scratch"]
+__all__ = ["add_noise", "normals"]
 
 Words = NDArray[np.uint32]
 Float32 = NDArray[np.float32]
@@ -36,16 +36,6 @@ _LN2 = np.float32(0.6931471805599453)
 # sin(pi r)/r and cos(pi r) for |r| <= 1/4: their Taylor series, cut where the next term is below 1e-7.
 _S1, _S3, _S5, _S7 = (np.float32(c) for c in (3.141592653589793, -5.16771278004997, 2.550164039877345, -0.599264529))
 _C2, _C4, _C6, _C8 = (np.float32(c) for c in (-4.934802200544679, 4.058712126416768, -1.335262768854589, 0.2353306304))
-
-
-def key_words(seed: int) -> tuple[np.uint32, np.uint32]:
-    """The two words of the key."""
-    return np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32 & 0xFFFFFFFF)
-
-
-def scratch(count: int) -> Words:
-    """Room for the words of a row of ``count`` numbers: uint32 [4, ceil(count / 4)]."""
-    return np.empty((4, -(-count // 4)), np.uint32)
 
 
 @helper
@@ -109,46 +99,61 @@ def _turns(words: Words, radii: Float32, first: Float32, second: Float32) -> Non
         second[q] = r * sin
 
 
-@entry
-def normals(k0: np.uint32, k1: np.uint32, c1: np.uint32, c2: np.uint32, c3: np.uint32, words: Words) -> Float32:
-    """Standard normal numbers of the counter row (c1, c2, c3): float32 [words.size].
-
-    Number i = k Q + q with Q = words.shape[1] comes from word k of counter q, so a number depends on Q too.
-    """
-    _philox(k0, k1, c1, c2, c3, words)
-    out = np.empty(words.size, np.float32)
+@helper
+def _fill(words: Words, radii: Float32, out: Float32) -> None:
+    """The normal numbers of a row of words; ``radii`` [words.shape[1]] is room to work in."""
     count = words.shape[1]
-    radii = np.empty(count, np.float32)
     for pair in range(2):
-        _radii(words[2 * pair], radii)
         at = 2 * pair * count
+        _radii(words[2 * pair], radii)
         _turns(words[2 * pair + 1], radii, out[at : at + count], out[at + count : at + 2 * count])
-    return out
+
+
+@entry
+def normals(k0: np.uint32, k1: np.uint32, c1: np.uint32, c2: np.uint32, c3: np.uint32, count: int) -> Float32:
+    """``count`` standard normal numbers of the counter row (c1, c2, c3).
+
+    Number i = k Q + q with Q = ceil(count / 4) comes from word k of counter q, so a number depends on Q too.
+    """
+    words = np.empty((4, (count + 3) // 4), np.uint32)
+    out = np.empty(words.size, np.float32)
+    _philox(k0, k1, c1, c2, c3, words)
+    _fill(words, np.empty(words.shape[1], np.float32), out)
+    return out[:count]
+
+
+@helper
+def _add(sums: NDArray[np.floating], deviates: Float32, variance: NDArray[np.floating], own: np.float32) -> None:
+    for j in range(sums.shape[0]):
+        sums[j] += np.sqrt(np.float32(variance[j]) + own) * deviates[j]
 
 
 @entry
 def add_noise(
     sums: NDArray[np.floating],
     start: int,
-    variance: Float32,
+    count: int,
+    variance: NDArray[np.floating],
+    own: np.float32,
     steps: int,
-    first: int,
-    block: int,
-    group: int,
-    k0: np.uint32,
-    k1: np.uint32,
+    place: tuple[int, int, int],
+    key: tuple[np.uint32, np.uint32],
 ) -> None:
-    """Add N(0, variance) to the columns of ``sums`` [samples × steps, columns] from ``start`` on, in place.
+    """Add N(0, variance + own) to ``count`` columns of ``sums`` [samples × steps, columns] from ``start`` on, in place.
 
-    ``variance`` [samples × steps, columns of the group].  The counter of row n is (column, sample, upper word of sample
-    and row block, group and step), with sample = first + n // steps.
+    ``variance`` is laid out as ``sums``, or has no rows where there is only ``own``.  ``place``: the number of the first
+    sample, of the row block and of the group of columns.  The counter of row n is (column, sample, upper word of the
+    sample and row block, group and step), with sample = first + n // steps.
     """
-    count = variance.shape[1]
+    first, block, group = place
     words = np.empty((4, (count + 3) // 4), np.uint32)
+    radii = np.empty(words.shape[1], np.float32)
+    deviates = np.empty(words.size, np.float32)
+    none = np.zeros(count, variance.dtype)
     for n in range(sums.shape[0]):
         sample, step = first + n // steps, n % steps
         upper, last = np.uint32((sample >> 32) << 16 | block), np.uint32(group << 16 | step)
-        z = normals(k0, k1, np.uint32(sample & 0xFFFFFFFF), upper, last, words)
-        row, spread = sums[n, start : start + count], variance[n]
-        for j in range(count):
-            row[j] += np.sqrt(spread[j]) * z[j]
+        _philox(key[0], key[1], np.uint32(sample & 0xFFFFFFFF), upper, last, words)
+        _fill(words, radii, deviates)
+        spread = none if variance.shape[0] == 0 else variance[n, start : start + count]
+        _add(sums[n, start : start + count], deviates[:count], spread, own)

@@ -221,6 +221,7 @@ class AdcConfig:
       largest (``worst-case`` and ``fixed`` ranges follow the width of the slice in any case).
     * ``type``: SAR, flash and ramp converters round to the nearest code; an ``oscillator`` counts whole periods and so
       rounds down; a ``sense-amplifier`` has one bit.
+    * ``zero``: whether a signed range has a code at 0, or 0 lies midway between two codes of a range cut evenly.
     * ``inl``, ``dnl``: a bow of the transfer curve in steps at mid-scale, and the standard deviation in steps of the
       width of each code, drawn once for all converters of the matrix.  ``noise``: standard deviation in steps, fresh
       for each conversion.
@@ -231,6 +232,7 @@ class AdcConfig:
     full_scale: float | None = None
     share: Share = "array"
     coverage: float = 1.0
+    zero: Literal["code", "between"] = "code"
     type: AdcType = "sar"
     inl: float = 0.0
     dnl: float = 0.0
@@ -240,6 +242,7 @@ class AdcConfig:
         _choice("adc.range", self.range, Range)
         _choice("adc.share", self.share, Share)
         _choice("adc.type", self.type, AdcType)
+        _choice("adc.zero", self.zero, Literal["code", "between"])
         if self.bits is not None:
             _bits("adc.bits", self.bits)
         _require(

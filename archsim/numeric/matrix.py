@@ -11,10 +11,12 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from archsim.errors import NumericError
+from archsim.numeric.calibrate import ranges
 from archsim.numeric.cells import Cells, program_cells
-from archsim.numeric.config import ArrayConfig
+from archsim.numeric.config import ArrayConfig, Effect
 from archsim.numeric.encode import Levels, encode, planes, whole_numbers
 from archsim.numeric.reader import Reader
+from archsim.numeric.report import Report, active, causes, programming, snr_db, with_effects
 
 __all__ = ["ProgrammedMatrix", "Reading", "program"]
 
@@ -71,9 +73,9 @@ class ProgrammedMatrix:
 
     def calibrate(self, batch: ArrayLike) -> ProgrammedMatrix:
         """The same cells with converters whose ranges cover the sums that ``batch`` makes (``adc.range: calibrated``)."""
-        from archsim.numeric.calibrate import ranges  # noqa: PLC0415  needs this class
-
-        return replace(self, ranges=ranges(self, batch))
+        x, _ = self._inputs(batch)
+        open_range = replace(self.config, effects=self.config.effects - {"adc", "adc_linearity", "adc_noise"})
+        return replace(self, ranges=ranges(self.config, self._reader_with(open_range), x))
 
     def mvm(self, batch: ArrayLike, first: int | None = None) -> Floats:
         """The outputs [B, M] of whole-number inputs [B, K] (or [M] of [K]), in units of the integer product.
@@ -85,21 +87,52 @@ class ProgrammedMatrix:
 
     def read(self, batch: ArrayLike, first: int | None = None) -> Reading:
         """As :meth:`mvm`, with what the converters saw."""
-        single = np.ndim(batch) == 1
-        code = self.config.inputs
-        x = whole_numbers("inputs", np.atleast_2d(batch) if single else batch, code.low, code.high, 2)
-        if x.shape[1] != self.shape[0]:
-            raise NumericError(f"inputs: the matrix has {self.shape[0]} rows, got inputs of {x.shape[1]} values")
+        x, single = self._inputs(batch)
         if first is None:
             first = self.reads[0]
             self.reads[0] += len(x)
         out, clipped = self._reader.read(x, first)
         return Reading(out[0] if single else out, clipped, len(x) * self._reader.conversions)
 
+    def report(self, batch: ArrayLike) -> Report:
+        """SNR, saturation, and the error of each cause alone, for inputs [B, K]; the reads are numbered from 0."""
+        x, _ = self._inputs(batch)
+        product = (x @ self.weights).astype(np.float64)
+        reading = self.read(x, 0)
+
+        def alone(effects: frozenset[Effect]) -> Floats:
+            config = with_effects(self.config, effects)
+            cells = program_cells(self.levels, config, self.seed)
+            return replace(self, config=config, cells=cells).read(x, 0).outputs
+
+        effects = active(self.config, self.time_s, self.temperature_k)
+        return Report(
+            snr_db=snr_db(product, reading.outputs),
+            error_rms=float(np.sqrt(np.square(reading.outputs - product).mean())),
+            product_rms=float(np.sqrt(np.square(product).mean())),
+            saturation_share=reading.saturation_share,
+            clipped=dict(reading.clipped),
+            conversions=reading.conversions,
+            causes=causes(effects, product, reading.outputs, alone),
+            programming=programming(self.cells),
+            grid=tuple(block.matrix.step for block in self._reader.blocks),
+        )
+
+    def _inputs(self, batch: ArrayLike) -> tuple[Integers, bool]:
+        """The inputs as [B, K], and whether there was only one."""
+        single, code = np.ndim(batch) == 1, self.config.inputs
+        x = whole_numbers("inputs", np.atleast_2d(batch) if single else batch, code.low, code.high, 2)
+        if x.shape[1] != self.shape[0]:
+            raise NumericError(f"inputs: the matrix has {self.shape[0]} rows, got inputs of {x.shape[1]} values")
+        return x, single
+
     @cached_property
     def _reader(self) -> Reader:
-        state = self.cells.state(self.config, self.time_s, self.temperature_k, self.seed)
-        return Reader.of(self.config, self.weights, self.levels, state, self.ranges, self.seed)
+        return self._reader_with(self.config)
+
+    def _reader_with(self, config: ArrayConfig) -> Reader:
+        state = self.cells.state(config, self.time_s, self.temperature_k, self.seed)
+        return Reader.of(config, self.weights, self.levels, state, self.ranges, self.seed)
 
 
 @dataclass(frozen=True)

@@ -9,28 +9,24 @@ from numpy.typing import NDArray
 
 from archsim.numeric.config import AdcConfig
 
-__all__ = ["Curve", "bow", "curve_of", "edges_of"]
+__all__ = ["Curve", "bent", "bow", "curve_of", "edges_of"]
 
 
 class Curve(NamedTuple):
-    """A converter that gives code c = low + floor(clip(y / step + shift, 0, top)), which stands for (c + offset) step."""
+    """A converter that gives code c = low + floor(clip(y / step + shift, 0, top)), which stands for c step."""
 
     step: float
     low: float
     top: int
     shift: float
 
-    @property
-    def covers(self) -> tuple[float, float]:
-        """The lowest and the highest sum that is in range."""
-        return -self.shift * self.step, (self.top + 1 - self.shift) * self.step
 
 
 def curve_of(adc: AdcConfig, low: float, high: float, fixed: bool) -> Curve:
     """The curve for sums from ``low`` to ``high`` in units; ``fixed`` leaves a step below one unit as it is.
 
     A range that begins at or above 0 takes codes 0 … 2^b - 1, else -2^(b-1) … 2^(b-1) - 1 with the code 0 at 0; one
-    bit then tells signs apart, as ±1/2 step.
+    bit then tells signs apart, as ±1/2 step.  With ``zero: between`` the range is cut evenly from end to end.
     """
     assert adc.bits is not None
     rounds = 0.0 if adc.type == "oscillator" else 0.5
@@ -42,6 +38,8 @@ def curve_of(adc: AdcConfig, low: float, high: float, fixed: bool) -> Curve:
     most = max(high, -low)
     if adc.bits == 1:
         return Curve(most, -0.5, 1, 1.0)
+    if adc.zero == "between":
+        return Curve(2.0 * most / (codes - 1), -(codes - 1) / 2.0, codes - 1, (codes - 1) / 2.0 + rounds)
     step = most / (codes // 2 - 1)
     step = step if fixed else max(step, 1.0)
     return Curve(step, -codes // 2, codes - 1, codes // 2 + rounds)
@@ -64,3 +62,11 @@ def edges_of(adc: AdcConfig, top: int, rng: np.random.Generator) -> NDArray[np.f
         walk[1:] -= np.linspace(0.0, walk[-1], top)
         edges += walk
     return np.maximum.accumulate(edges)
+
+
+def bent(sums: NDArray[np.floating], curve: Curve, edges: NDArray[np.float64]) -> NDArray[np.floating]:
+    """``sums`` as a converter of endless resolution with these ``edges`` would give them; unchanged out of range."""
+    u = sums / curve.step + curve.shift
+    inside = (u >= edges[0]) & (u <= edges[-1])
+    straight = np.interp(u, edges, np.arange(curve.top + 1, dtype=np.float64))
+    return np.ascontiguousarray(np.where(inside, (straight - curve.shift) * curve.step, sums))

@@ -17,7 +17,7 @@ from archsim.numeric.config import ArrayConfig
 from archsim.numeric.drive import Steps, steps_of
 from archsim.numeric.encode import Levels, planes
 from archsim.numeric.operator import DRIVE_BITS, Block, blocks_of, leakage_of, read_levels
-from archsim.numeric.quantise import Curve, bow, curve_of, edges_of
+from archsim.numeric.quantise import Curve, bent, bow, curve_of, edges_of
 from archsim.numeric.sums import UNIT, Group, groups_of
 
 __all__ = ["Reader"]
@@ -33,16 +33,20 @@ ROWS_AT_ONCE = 1024
 DRIVE_GROUP = 0xFFFF
 """The group number of the drivers' noise, in the counter of the generator."""
 
+NO_VARIANCE = np.zeros((0, 0), np.float32)
+
 PANEL = 1 << 21
 """Sums of one matrix product, at the most (one group of columns is not cut)."""
 
 
 class Conversion(NamedTuple):
-    """A group of columns and its converter; ``edges`` where codes do not begin at whole numbers; ``noise`` in units."""
+    """A group of columns and its converter: whether it makes codes (or only bends and adds noise, to see that alone);
+    ``edges`` where codes do not begin at whole numbers; ``noise`` in units."""
 
     group: Group
     columns: slice
     curve: Curve | None
+    coded: bool
     edges: Floats | None
     noise: float
 
@@ -86,7 +90,7 @@ class Reader:
     def conversions(self) -> int:
         """Conversions of one MVM."""
         columns = self.conversions_of[-1].columns.stop
-        return int(columns * self.steps.count * len(self.blocks)) if self.conversions_of[0].curve else 0
+        return int(columns * self.steps.count * len(self.blocks)) if self.conversions_of[0].coded else 0
 
     def read(self, x: Integers, first: int, seen: Sink | None = None) -> tuple[Floats, dict[str, int]]:
         """Outputs [B, M] of ``x`` [B, K] and how many conversions were out of range in each group.
@@ -148,9 +152,9 @@ class Reader:
             top = float(2**self.config.inputs.dac_bits - 1)
             values = np.sign(digits) * (np.abs(digits) + bow(np.abs(digits) / top, dac.inl))
         if self.config.has("dac") and dac.noise > 0:
-            variance = np.full(digits.shape, dac.noise**2, np.float32)
             values = np.array(values)
-            add_noise(values, 0, variance, len(self.steps.kinds), first, number, DRIVE_GROUP, *self.key)
+            own, place = np.float32(dac.noise**2), (first, number, DRIVE_GROUP)
+            add_noise(values, 0, values.shape[1], NO_VARIANCE, own, len(self.steps.kinds), place, self.key)
         if values is not digits:
             values = np.ldexp(np.rint(np.ldexp(values, DRIVE_BITS)), -DRIVE_BITS)
         levels = read_levels(self.config)
@@ -174,15 +178,16 @@ class Reader:
         if spread is None and conversion.noise == 0.0:
             return
         width = conversion.columns.stop - conversion.columns.start
-        variance = np.full((len(sums), width), conversion.noise**2, np.float32)
-        if spread is not None:
-            variance += spread[:, start : start + width]
-        add_noise(sums, start, variance, self.steps.count, *place, *self.key)
+        variance = spread if spread is not None else NO_VARIANCE
+        add_noise(sums, start, width, variance, np.float32(conversion.noise**2), self.steps.count, place, self.key)
 
     def _convert(self, conversion: Conversion, sums: Floating, start: int, coef: Floats, target: Floats) -> int:
         """Convert a group of columns and add what its codes count to ``target``; how many were out of range."""
         curve, counts = conversion.curve, self.steps.weights
-        if curve is None:
+        if curve is None or not conversion.coded:
+            if curve is not None and conversion.edges is not None:
+                sums = bent(sums[:, start : start + len(coef)], curve, conversion.edges)
+                start = 0
             accumulate(sums, start, counts, coef, target)
             return 0
         parameters = np.array([1.0 / curve.step, curve.shift, curve.top], sums.dtype)
@@ -227,14 +232,15 @@ def _conversions(
     for group in groups:
         columns = slice(at, at + (1 if group.name == UNIT else outputs))
         at = columns.stop
-        if adc.bits is None or not config.has("adc"):
-            out.append(Conversion(group, columns, None, None, 0.0))
+        imperfect = config.has("adc_linearity") or config.has("adc_noise")
+        if adc.bits is None or not (config.has("adc") or imperfect):
+            out.append(Conversion(group, columns, None, False, None, 0.0))
             continue
         curve = curve_of(adc, *_range(config, group, ranges), fixed=adc.range != "worst-case")
-        bent = config.has("adc_linearity") and (adc.inl != 0 or adc.dnl > 0)
-        edges = edges_of(adc, curve.top, generator(seed, EDGES)) if bent else None
+        curved = config.has("adc_linearity") and (adc.inl != 0 or adc.dnl > 0)
+        edges = edges_of(adc, curve.top, generator(seed, EDGES)) if curved else None
         noise = adc.noise * curve.step if config.has("adc_noise") else 0.0
-        out.append(Conversion(group, columns, curve, edges, noise))
+        out.append(Conversion(group, columns, curve, config.has("adc"), edges, noise))
     return tuple(out)
 
 
