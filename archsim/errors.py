@@ -9,7 +9,8 @@
     ├── CompileError             a network that does not fit a board
     ├── NumericError             weights, inputs or an array that the numerical core cannot hold
     ├── ProgramError             a Program that breaks the rules of the timed dataflow
-    └── DeadlockError            a run that can never end
+    ├── DeadlockError            a run that can never end
+    └── DeviceError              a memory device asked for what it cannot do or its source does not give
 
 A traceback reaches a user only for a bug in archsim.
 """
@@ -25,6 +26,7 @@ __all__ = [
     "ArchsimError",
     "CompileError",
     "DeadlockError",
+    "DeviceError",
     "NotFoundError",
     "NumericError",
     "Obstacle",
@@ -123,6 +125,10 @@ class DeadlockError(ArchsimError):
         self.stuck = stuck
         self.chain = chain
         self.cycle = cycle
+
+
+class DeviceError(ArchsimError):
+    """A memory device was asked for what it cannot do or its source does not give; names the device and the limit."""
 
 
 _LONGEST_WORD = 200
