@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.numeric.cell import Programmed
 from archsim.numeric.config import ArrayConfig
+from archsim.numeric.devices import Programmed
 from archsim.numeric.encode import Levels, planes
 
 __all__ = ["Cells", "State", "generator", "program_cells"]

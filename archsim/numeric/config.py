@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from archsim.errors import NumericError
-from archsim.numeric.cell import Cell, IdealCell
+from archsim.numeric.devices import Device, device
 
 __all__ = [
     "EFFECTS",
@@ -19,6 +19,8 @@ __all__ = [
     "Effect",
     "InputCode",
     "WeightCode",
+    "digits",
+    "ideal_cell",
 ]
 
 Effect = Literal[
@@ -47,6 +49,11 @@ Accumulate = Literal["none", "steps", "slices", "steps-and-slices"]
 
 MAX_BITS = 16
 MAX_SIZE = 65536
+
+
+def ideal_cell(g_max_s: float = 1e-4) -> Device:
+    """A cell that holds what it is told, from 0 to ``g_max_s``."""
+    return device("generic", g_min_s=0.0, g_max_s=g_max_s)
 
 
 def _require(holds: bool, message: str) -> None:
@@ -276,7 +283,7 @@ class ArrayConfig:
     inputs: InputCode = field(default_factory=InputCode)
     adc: AdcConfig = field(default_factory=AdcConfig)
     dac: DacConfig = field(default_factory=DacConfig)
-    cell: Cell = field(default_factory=IdealCell)
+    cell: Device = field(default_factory=ideal_cell)
     wires: Any | None = None
     slices: Literal["side-by-side", "array-each"] = "side-by-side"
     accumulate: Accumulate = "none"
@@ -307,11 +314,6 @@ class ArrayConfig:
         )
         flipped = self.weights.scheme == "flipped" and "slices" in self.accumulate
         _require(not flipped, "accumulate: flipped columns are flipped slice by slice and cannot be added before that")
-        cell = self.cell
-        _require(
-            0 <= cell.g_min_s < cell.g_max_s,
-            f"cell {cell.name}: expected 0 <= g_min < g_max, got {cell.g_min_s!r} S and {cell.g_max_s!r} S",
-        )
 
     def has(self, effect: Effect) -> bool:
         """Whether an effect is switched on."""

@@ -65,6 +65,11 @@ class ProgrammedMatrix:
             raise NumericError(f"time: expected seconds of at least 0, got {time!r}")
         if temperature is not None and not (np.isfinite(temperature) and temperature > 0):
             raise NumericError(f"temperature: expected kelvin above 0, got {temperature!r}")
+        cell = self.config.cell
+        if time and self.config.has("retention") and cell.retention is None:
+            raise NumericError(f"time: the source of {cell.name} gives no drift or retention; its cells can be read at once")
+        if temperature is not None and self.config.has("temperature") and cell.temperature is None:
+            raise NumericError(f"temperature: the source of {cell.name} gives no dependence on temperature")
         return replace(
             self,
             time_s=self.time_s if time is None else float(time),

@@ -27,6 +27,9 @@ DRIVE_BITS = 12
 COARSEST = 2.0**-6
 """The coarsest grid of conductances in units of a level step for which float32 is taken."""
 
+TIDY_BITS = 40
+"""Behind these bits stands what rounding leaves of whole levels on their way through siemens."""
+
 UNIT_COLUMN, REFERENCE_COLUMN = 0, 1
 
 
@@ -157,5 +160,5 @@ def _sums(
             factors += factor
         if subtract:
             total += (factors**2 if squared else -factors) * reference[:, None]
-        out.append(total)
+        out.append(np.ldexp(np.rint(np.ldexp(total, TIDY_BITS)), -TIDY_BITS))
     return np.concatenate(out, axis=1)
