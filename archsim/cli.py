@@ -191,6 +191,33 @@ def compare(
         print_wide(comparison_tables(runs, normalised))
 
 
+@app.command()
+def mvm(
+    tile: Annotated[str, typer.Argument(metavar="TILE", help="A tile: its name or its file.")],
+    rows: Annotated[int | None, typer.Option(min=1, help="Rows of the matrix; default: those of an array.")] = None,
+    cols: Annotated[int | None, typer.Option(min=1, help="Columns of the matrix; default: those of an array.")] = None,
+    batch: Annotated[int, typer.Option(min=1, max=1_000_000, help="Inputs that are read.")] = 256,
+    time: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="When after programming.")] = 0.0,
+    temperature: Annotated[float | None, typer.Option(metavar="KELVIN", help="Default: that of the source.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, inputs and all that is random in the array.")] = 0,
+    set_: Set = None,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Read a random matrix in the arrays of a tile, in value: SNR, error by cause, speed."""
+    from archsim.explore.mvm import MvmWanted, read_tile, speed
+    from archsim.report.hardware import print_wide
+    from archsim.report.mvm import mvm_tables, write_mvm
+    from archsim.report.runs import require_folder
+
+    require_folder(out)
+    run = read_tile(tile, set_ or [], MvmWanted(rows, cols, batch, seed, time, temperature))
+    if out is not None and not write_mvm(run, out):
+        typer.echo("no figure: Matplotlib is not installed (pip install 'archsim[plot]')", err=True)
+    if not _emit(run.to_json(), json):
+        print_wide(mvm_tables(run, speed(run)))
+
+
 def main() -> None:
     """The console script: one clear message and exit code 2 for whatever a user can cause."""
     if isinstance(sys.stdout, io.TextIOWrapper):

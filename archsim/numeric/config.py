@@ -6,10 +6,11 @@ Every class checks itself when it is made, so that an array that cannot be is re
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from archsim.errors import NumericError
 from archsim.numeric.devices import Device, device
+from archsim.numeric.wires import Wires
 
 __all__ = [
     "EFFECTS",
@@ -284,7 +285,7 @@ class ArrayConfig:
     adc: AdcConfig = field(default_factory=AdcConfig)
     dac: DacConfig = field(default_factory=DacConfig)
     cell: Device = field(default_factory=ideal_cell)
-    wires: Any | None = None
+    wires: Wires | None = None
     slices: Literal["side-by-side", "array-each"] = "side-by-side"
     accumulate: Accumulate = "none"
     read_voltage_v: float = 0.2

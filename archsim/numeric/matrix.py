@@ -123,6 +123,12 @@ class ProgrammedMatrix:
             grid=tuple(block.matrix.step for block in self._reader.blocks),
         )
 
+    def operands(self, batch: ArrayLike) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """For each block of rows, the wordline values [B × steps, rows] and the cells [rows, columns] whose product the
+        read of ``batch`` comes down to, in float32: to compare its speed with that of the plain product."""
+        x, _ = self._inputs(batch)
+        return [(a.astype(np.float32), b.astype(np.float32)) for a, b in self._reader.operands(x)]
+
     def _inputs(self, batch: ArrayLike) -> tuple[Integers, bool]:
         """The inputs as [B, K], and whether there was only one."""
         single, code = np.ndim(batch) == 1, self.config.inputs

@@ -92,6 +92,13 @@ class Reader:
         columns = self.conversions_of[-1].columns.stop
         return int(columns * self.steps.count * len(self.blocks)) if self.conversions_of[0].coded else 0
 
+    def operands(self, x: Integers) -> Iterator[tuple[Floating, Floating]]:
+        """The left and the right matrix of each block of rows."""
+        for number, block in enumerate(self.blocks):
+            own = np.ascontiguousarray(x[:, block.rows] + self.steps.bias)
+            digits = self.steps.digits(own, block.matrix.dtype)
+            yield self.steps.combine(self._driven(digits, 0, number), self.steps.counts), block.matrix.values
+
     def read(self, x: Integers, first: int, seen: Sink | None = None) -> tuple[Floats, dict[str, int]]:
         """Outputs [B, M] of ``x`` [B, K] and how many conversions were out of range in each group.
 
