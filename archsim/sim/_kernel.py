@@ -28,7 +28,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.sim._numba import entry, helper, leading_zeros, trailing_zeros
+from archsim._numba import entry, helper, leading_zeros, trailing_zeros
 
 Ints = NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""What the compiled engine needs of Numba, typed: its decorators, and two machine instructions."""
+"""What compiled code needs of Numba, typed: its decorators, and two machine instructions."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The numerical core: what the analog arithmetic returns.  It knows nothing of time, files or networks."""
