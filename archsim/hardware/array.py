@@ -111,4 +111,6 @@ def _wires(spec: WiresSpec | None) -> Wires | None:
         right_ohm=ohm(spec.right),
         top_ohm=ohm(spec.top),
         bottom_ohm=ohm(bottom),
+        block_rows=spec.block_rows,
+        block_columns=spec.block_columns,
     )

@@ -41,9 +41,9 @@ SLOTS = 1 << DIGIT
 LEVELS = 11
 
 # The header.  USED words of the array's SIZE are in use; FULL says that more were wanted.
-STAGES_FROM, STAGES_TO, ARRIVALS, STACK, KEEP_ALL, USED, SIZE, FULL, MAKESPAN = range(9)
-LEVEL_MARKS = 9  # bit k: level k is not empty
-SLOT_MARKS = 10  # one word a level, bit j: slot j is not empty
+STAGES_FROM, STAGES_TO, ARRIVALS, STACK, KEEP_ALL, USED, SIZE, FULL, MAKESPAN, HOPS_FROM, HOP_TAPES = range(11)
+LEVEL_MARKS = 11  # bit k: level k is not empty
+SLOT_MARKS = 12  # one word a level, bit j: slot j is not empty
 QUEUE_SLOTS = SLOT_MARKS + LEVELS
 HEADER = QUEUE_SLOTS + LEVELS * SLOTS
 
@@ -70,21 +70,33 @@ EMIT = 9
 FLOW_ROW = 16
 
 # An end.  KNOWN counts the tokens, initial ones included, whose delivery time is known; AWAITED is the token
-# and WANTED the freed total that a firing waits for.  FREED comes at FREED_AT, FREED_BEFORE has come.
-STAGE, KNOWN, AWAITED, RING, MASK, LAST_DELIVERY, END_TAPE = range(7)
-NEED, FREE = 7, 7 + CURSOR
-FREED_BEFORE, FREED, FREED_AT, WANTED, SOURCE, CAPACITY, PEAK, WAITED, HELD = range(17, 26)
+# and WANTED the freed total that a firing waits for.  FREED comes at FREED_AT, FREED_BEFORE has come.  All that a
+# delivery touches is in the first of its cache lines, the first ring of delivery times too.
+STAGE, KNOWN, AWAITED, RING_MASK = range(4)
+FIRST_RING, RING_SIZE = 4, 4
+NEED, WAITED, END_TAPE = 8, 8 + CURSOR, 9 + CURSOR
+FREE, FREED_BEFORE, FREED, FREED_AT = 16, 16 + CURSOR, 17 + CURSOR, 18 + CURSOR
+WANTED, SOURCE, CAPACITY, PEAK, HELD = range(24, 29)
 END_ROW = 32
 
-# A hop.  DELAY is from the start at the parent's link to the head's arrival here, TO_END from the start here
-# to delivery.  Its queue holds pairs (arrival, tokens); HEAD and TAIL count pairs and never wrap.
-LINK, SERIALISATION, TO_END, DELAY, PRIVATE, CHILD_FROM, CHILD_TO, HOP_END_FROM, HOP_END_TO = range(2, 11)
-QUEUE, QUEUE_MASK, HEAD, TAIL, HOP_TAPE = range(11, 16)
-HOP_ROW = 16
+# A hop, all in one cache line: most events are tokens that reach one of very many hops.  WHEN is the arrival of the
+# next WAITING tokens; BEHIND says how many more arrivals are in its queue.  PRIVATE stands for a queue where the link
+# is used by this hop alone.  A word of CHILDREN or HOP_ENDS holds where they begin and end, or one end alone.
+BEHIND_WAITING, QUEUE, LINK, SERIALISATION, CHILDREN, HOP_ENDS = range(2, 8)
+HOP_ROW = 8
+PRIVATE = -1
 
-# A link.
-BUSY_UNTIL, LINK_WAITED = 0, 1
-LINK_ROW = 2
+# A queue of arrivals, made when a hop first needs one: pairs (arrival, tokens) in a ring.
+QUEUE_FIRST, QUEUE_MASK, QUEUE_PAIRS = range(3)
+FIRST_PAIRS = 4
+
+# A link.  CROSSING is the time of a head.
+BUSY_UNTIL, LINK_WAITED, CROSSING = range(3)
+LINK_ROW = 4
+
+# Two numbers of up to 31 bits in one word: addresses, masks, counts.
+HALF = 32
+LOW = (1 << HALF) - 1
 
 
 @helper
@@ -185,8 +197,8 @@ def _expect(m: Ints, now: int, s: int, ready: int) -> None:
         if need > m[e + KNOWN]:
             m[e + AWAITED] = need
             missing += 1
-        elif need >= m[e + KNOWN] - m[e + MASK]:  # else the ring has dropped it, so it came before `now`
-            time = m[m[e + RING] + (need & m[e + MASK])]
+        elif need >= m[e + KNOWN] - (m[e + RING_MASK] & LOW):  # else the ring has dropped it: it came before `now`
+            time = m[_ring(m, e, need)]
             if time > t_in:
                 t_in = time
                 in_end = e
@@ -273,12 +285,12 @@ def _emit(m: Ints, now: int, s: int, leave: int) -> None:
         for j in range(m[f + DIRECT_FROM], m[f + DIRECT_TO]):
             for _ in range(tokens):
                 _deliver(m, now, m[j], time)
-        for j in range(m[f + ROOT_FROM], m[f + ROOT_TO]):
-            if m[m[j] + PRIVATE]:
+        for h in range(m[f + ROOT_FROM], m[f + ROOT_TO], HOP_ROW):
+            if m[h + QUEUE] == PRIVATE:
                 for _ in range(tokens):
-                    _cross(m, now, m[j], time)
+                    _cross(m, now, h, time)
             else:
-                _arrive(m, now, m[j], time, tokens)
+                _arrive(m, now, h, time, tokens)
 
 
 @helper
@@ -311,42 +323,34 @@ def _reserve(m: Ints, words: int) -> int:
 
 
 @helper
-def _widen_ring(m: Ints, e: int) -> None:
-    """Twice the room for delivery times of end ``e`` that still lie in the future."""
-    mask = m[e + MASK]
-    ring = m[e + RING]
-    wider = _reserve(m, 2 * (mask + 1))
-    if wider != NONE:
-        for token in range(m[e + KNOWN] - mask, m[e + KNOWN] + 1):
-            m[wider + (token & (2 * mask + 1))] = m[ring + (token & mask)]
-        m[e + RING] = wider
-        m[e + MASK] = 2 * mask + 1
+def _ring(m: Ints, e: int, token: int) -> int:
+    """Where the delivery time of a token of end ``e`` stands."""
+    ring_mask = m[e + RING_MASK]
+    place: int = (ring_mask >> HALF) + (token & ring_mask & LOW)
+    return place
 
 
 @helper
-def _widen_queue(m: Ints, h: int) -> None:
-    """Twice the room for tokens on their way to the link of hop ``h``."""
-    mask = m[h + QUEUE_MASK]
-    queue = m[h + QUEUE]
-    wider = _reserve(m, 4 * (mask + 1))
+def _widen_ring(m: Ints, e: int) -> None:
+    """Twice the room for delivery times of end ``e`` that still lie in the future."""
+    mask = m[e + RING_MASK] & LOW
+    wide_mask = 2 * mask + 1
+    wider = _reserve(m, wide_mask + 1)
     if wider != NONE:
-        for pair in range(m[h + HEAD], m[h + TAIL]):
-            m[wider + 2 * (pair & (2 * mask + 1))] = m[queue + 2 * (pair & mask)]
-            m[wider + 2 * (pair & (2 * mask + 1)) + 1] = m[queue + 2 * (pair & mask) + 1]
-        m[h + QUEUE] = wider
-        m[h + QUEUE_MASK] = 2 * mask + 1
+        for token in range(m[e + KNOWN] - mask, m[e + KNOWN] + 1):
+            m[wider + (token & wide_mask)] = m[_ring(m, e, token)]
+        m[e + RING_MASK] = wider << HALF | wide_mask
 
 
 @helper
 def _deliver(m: Ints, now: int, e: int, time: int) -> None:
     """The next token of end ``e`` is delivered at ``time``."""
     token = m[e + KNOWN] + 1
-    if m[m[e + RING] + (token & m[e + MASK])] > now:
+    if m[_ring(m, e, token)] > now:
         _widen_ring(m, e)
-    m[m[e + RING] + (token & m[e + MASK])] = time
+    m[_ring(m, e, token)] = time
     m[e + KNOWN] = token
-    m[e + LAST_DELIVERY] = time
-    if m[e + END_TAPE] != NONE:
+    if m[KEEP_ALL]:
         m[m[e + END_TAPE]] = time
         m[e + END_TAPE] += 1
     if token == m[e + AWAITED]:
@@ -355,17 +359,59 @@ def _deliver(m: Ints, now: int, e: int, time: int) -> None:
 
 
 @helper
+def _widen_queue(m: Ints, h: int, behind: int) -> None:
+    """Room for twice the arrivals behind the first at hop ``h``, or for the first few."""
+    queue = m[h + QUEUE]
+    pairs = 2 * behind if behind > 0 else FIRST_PAIRS
+    wider = _reserve(m, QUEUE_PAIRS + 2 * pairs)
+    if wider != NONE:
+        for pair in range(behind):
+            place = _pair(m, queue, pair)
+            m[wider + QUEUE_PAIRS + 2 * pair] = m[place]
+            m[wider + QUEUE_PAIRS + 2 * pair + 1] = m[place + 1]
+        m[wider + QUEUE_FIRST] = 0
+        m[wider + QUEUE_MASK] = pairs - 1
+        m[h + QUEUE] = wider
+
+
+@helper
+def _pair(m: Ints, queue: int, number: int) -> int:
+    """Where a pair of a queue stands."""
+    place: int = queue + QUEUE_PAIRS + 2 * ((m[queue + QUEUE_FIRST] + number) & m[queue + QUEUE_MASK])
+    return place
+
+
+@helper
 def _arrive(m: Ints, now: int, h: int, time: int, tokens: int) -> None:
     """The heads of ``tokens`` tokens will reach the shared link of hop ``h`` at ``time``."""
-    tail = m[h + TAIL]
-    if tail == m[h + HEAD]:
+    behind_waiting = m[h + BEHIND_WAITING]
+    if behind_waiting == 0:
+        m[h + BEHIND_WAITING] = tokens
         _insert(m, now, h, time)
-    elif tail - m[h + HEAD] > m[h + QUEUE_MASK]:
-        _widen_queue(m, h)
-    place = m[h + QUEUE] + 2 * (tail & m[h + QUEUE_MASK])
+        return
+    behind = behind_waiting >> HALF
+    if m[h + QUEUE] == 0 or behind > m[m[h + QUEUE] + QUEUE_MASK]:
+        _widen_queue(m, h, behind)
+    place = _pair(m, m[h + QUEUE], behind)
     m[place] = time
     m[place + 1] = tokens
-    m[h + TAIL] = tail + 1
+    m[h + BEHIND_WAITING] = behind_waiting + (1 << HALF)
+
+
+@helper
+def _next_arrival(m: Ints, h: int) -> int:
+    """Take out the tokens that wait at hop ``h``, and let the next arrival wait; how many they were."""
+    behind_waiting = m[h + BEHIND_WAITING]
+    if behind_waiting > LOW:
+        queue = m[h + QUEUE]
+        place = _pair(m, queue, 0)
+        m[h + WHEN] = m[place]
+        m[h + BEHIND_WAITING] = ((behind_waiting >> HALF) - 1) << HALF | m[place + 1]
+        m[queue + QUEUE_FIRST] = (m[queue + QUEUE_FIRST] + 1) & m[queue + QUEUE_MASK]
+    else:
+        m[h + BEHIND_WAITING] = 0
+    tokens: int = behind_waiting & LOW
+    return tokens
 
 
 @helper
@@ -375,18 +421,26 @@ def _cross(m: Ints, now: int, h: int, time: int) -> None:
     height = 0
     while height >= 0:
         link = m[h + LINK]
+        service = m[h + SERIALISATION]
         start = max(time, m[link + BUSY_UNTIL])
-        m[link + BUSY_UNTIL] = start + m[h + SERIALISATION]
+        m[link + BUSY_UNTIL] = start + service
         m[link + LINK_WAITED] += start - time
-        if m[h + HOP_TAPE] != NONE:
-            m[m[h + HOP_TAPE]] = start
-            m[h + HOP_TAPE] += 1
-        for j in range(m[h + HOP_END_FROM], m[h + HOP_END_TO]):
-            _deliver(m, now, m[j], start + m[h + TO_END])
-        for j in range(m[h + CHILD_FROM], m[h + CHILD_TO]):
-            child = m[j]
-            reaches = start + m[child + DELAY]
-            if m[child + PRIVATE]:
+        across = start + m[link + CROSSING]
+        if m[KEEP_ALL]:
+            tape = m[HOP_TAPES] + (h - m[HOPS_FROM]) // HOP_ROW
+            m[m[tape]] = start
+            m[tape] += 1
+        ends = m[h + HOP_ENDS]
+        if ends & LOW == 0:
+            if ends != 0:
+                _deliver(m, now, ends >> HALF, across + service)
+        else:
+            for j in range(ends >> HALF, ends & LOW):
+                _deliver(m, now, m[j], across + service)
+        children = m[h + CHILDREN]
+        for child in range(children >> HALF, children & LOW, HOP_ROW):
+            reaches = across + max(0, service - m[child + SERIALISATION])
+            if m[child + QUEUE] == PRIVATE:
                 m[stack + height] = child
                 m[stack + height + 1] = reaches
                 height += 2
@@ -401,13 +455,11 @@ def _cross(m: Ints, now: int, h: int, time: int) -> None:
 @helper
 def _serve(m: Ints, now: int, h: int) -> None:
     """All tokens whose heads reach the shared link of hop ``h`` now; then wait for the next one."""
-    while m[h + HEAD] < m[h + TAIL]:
-        place = m[h + QUEUE] + 2 * (m[h + HEAD] & m[h + QUEUE_MASK])
-        if m[place] > now:
-            _insert(m, now, h, m[place])
+    while m[h + BEHIND_WAITING] != 0:
+        if m[h + WHEN] > now:
+            _insert(m, now, h, m[h + WHEN])
             break
-        m[h + HEAD] += 1
-        for _ in range(m[place + 1]):
+        for _ in range(_next_arrival(m, h)):
             _cross(m, now, h, now)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.errors import ArchsimError
 from archsim.program import NO_NODE, Program
 from archsim.sim import _kernel as k
 from archsim.sim.outcome import BY_ITSELF, Outcome, Records, RecordsWanted
@@ -13,10 +14,12 @@ __all__ = ["Words"]
 
 Ints = NDArray[np.int64]
 
-RING = 4
-"""Delivery times that an end keeps to begin with; a power of two."""
-PAIRS = 4
-"""Arrivals that a hop on a shared link keeps to begin with; a power of two."""
+QUEUE_WORDS = k.QUEUE_PAIRS + 2 * k.FIRST_PAIRS
+"""What a hop takes of the pool at the least, if tokens ever queue there."""
+MOST_WORDS = 1 << 31
+"""Two addresses share a word."""
+LINE = 8
+"""The words of a cache line: where rows begin, so that none lies across more lines than it fills."""
 
 
 class Words:
@@ -53,21 +56,19 @@ class Words:
             "numbers": len(a.pool),
             "stage_in": ends,
             "stage_out": flows,
-            "roots": hops,
             "direct": ends,
-            "children": hops,
             "hop_ends": ends,
             "arrivals": hops,
             "stack": 2 * hops + 2,
-            "rings": RING * ends,
-            "queues": 2 * PAIRS * hops,
+            "hop_tapes": hops if self.wanted == "all" else 0,
             "firings": int(firings.sum()) * (4 if self.wanted == "all" else 1),
             "deliveries": int(tokens[a.end_flow].sum()),
             "link_starts": int(tokens[a.hop_flow].sum()),
         }
-        begin = dict(zip([*sizes, "pool"], np.cumsum([k.HEADER, *sizes.values()]).tolist(), strict=True))
+        lines = [-(-size // LINE) * LINE for size in (k.HEADER, *sizes.values())]
+        begin = dict(zip([*sizes, "pool"], np.cumsum(lines).tolist(), strict=True))
         self.at = begin
-        self.m = np.zeros(begin["pool"] + pool, np.int64)  # the system gives memory when it is first written
+        self.m = _aligned(begin["pool"] + QUEUE_WORDS * hops + pool)
         self.hops = self._rows("hops", hops, k.HOP_ROW)
         self.stages = self._rows("stages", stages, k.STAGE_ROW)
         self.ends = self._rows("ends", ends, k.END_ROW)
@@ -81,6 +82,7 @@ class Words:
         at, m, a = self.at, self.m, self.program.arrays
         m[k.STAGES_FROM], m[k.STAGES_TO] = at["stages"], at["stages"] + self.stages.size
         m[k.ARRIVALS], m[k.STACK] = at["arrivals"], at["stack"]
+        m[k.HOPS_FROM], m[k.HOP_TAPES] = at["hops"], at["hop_tapes"]
         m[k.KEEP_ALL] = self.wanted == "all"
         m[k.USED], m[k.SIZE] = at["pool"], len(m)
         m[k.QUEUE_SLOTS : k.HEADER] = k.NONE
@@ -99,9 +101,10 @@ class Words:
         a = self.program.arrays
         self.flows[:, k.END_FROM] = self.at["ends"] + k.END_ROW * a.flow_end_ptr[:-1]
         self.flows[:, k.END_TO] = self.at["ends"] + k.END_ROW * a.flow_end_ptr[1:]
-        pointers, members = _members(np.where(a.hop_parent == NO_NODE, a.hop_flow, -1), len(self.flows))
-        hops = self.at["hops"] + k.HOP_ROW * members
-        self._set_list("roots", pointers, hops, rows=self.flows, columns=(k.ROOT_FROM, k.ROOT_TO))
+        roots = np.bincount(a.hop_flow[a.hop_parent == NO_NODE], minlength=len(self.flows))
+        first = np.searchsorted(a.hop_flow, np.arange(len(self.flows)))  # the roots are the first rows of a flow
+        self.flows[:, k.ROOT_FROM] = self.at["hops"] + k.HOP_ROW * first
+        self.flows[:, k.ROOT_TO] = self.at["hops"] + k.HOP_ROW * (first + roots)
         pointers, members = _members(np.where(a.end_node == NO_NODE, a.end_flow, -1), len(self.flows))
         ends = self.at["ends"] + k.END_ROW * members
         self._set_list("direct", pointers, ends, rows=self.flows, columns=(k.DIRECT_FROM, k.DIRECT_TO))
@@ -118,26 +121,30 @@ class Words:
         rows[:, k.CAPACITY] = a.end_capacity
         rows[:, k.AWAITED] = k.NEVER
         rows[:, k.WANTED] = k.NEVER
-        rows[:, k.RING] = self.at["rings"] + RING * np.arange(len(rows))
-        rows[:, k.MASK] = RING - 1
+        rings = self.at["ends"] + k.END_ROW * np.arange(len(rows)) + k.FIRST_RING
+        rows[:, k.RING_MASK] = rings << k.HALF | (k.RING_SIZE - 1)
         self._set_cursor(rows, k.NEED, a.end_need)
         self._set_cursor(rows, k.FREE, a.end_free)
 
     def _set_hops(self) -> None:
-        a, rows = self.program.arrays, self.hops
-        parent = np.maximum(a.hop_parent, 0)  # the delay of a first hop is never read
-        own, before = a.hop_serialisation, a.hop_serialisation[parent]
-        cross = a.link_hop[a.hop_link]
+        a = self.program.arrays
+        row = self.hop_row = _breadth_first(a.hop_flow, a.hop_parent)
+        rows = np.zeros_like(self.hops)  # by number, until they are put in the order of rows
         rows[:, k.LINK] = self.at["links"] + k.LINK_ROW * a.hop_link
-        rows[:, k.SERIALISATION] = own
-        rows[:, k.TO_END] = cross + own
-        rows[:, k.DELAY] = cross[parent] + np.maximum(0, before - own)
-        rows[:, k.PRIVATE] = np.bincount(a.hop_link, minlength=len(a.link_hop))[a.hop_link] == 1
-        hops, ends = self.at["hops"] + k.HOP_ROW * a.hop_child, self.at["ends"] + k.END_ROW * a.hop_end
-        self._set_list("children", a.hop_child_ptr, hops, rows=rows, columns=(k.CHILD_FROM, k.CHILD_TO))
-        self._set_list("hop_ends", a.hop_end_ptr, ends, rows=rows, columns=(k.HOP_END_FROM, k.HOP_END_TO))
-        rows[:, k.QUEUE] = self.at["queues"] + 2 * PAIRS * np.arange(len(rows))
-        rows[:, k.QUEUE_MASK] = PAIRS - 1
+        rows[:, k.SERIALISATION] = a.hop_serialisation
+        children = np.diff(a.hop_child_ptr)
+        first = self.at["hops"] + k.HOP_ROW * row[np.append(a.hop_child, 0)[a.hop_child_ptr[:-1]]]
+        rows[:, k.CHILDREN] = np.where(children, first << k.HALF | (first + k.HOP_ROW * children), 0)
+        begin, past = self.at["hop_ends"] + a.hop_end_ptr[:-1], self.at["hop_ends"] + a.hop_end_ptr[1:]
+        ends = self.at["ends"] + k.END_ROW * a.hop_end
+        self.m[self.at["hop_ends"] : self.at["hop_ends"] + len(ends)] = ends
+        rows[:, k.HOP_ENDS] = np.where(past > begin + 1, begin << k.HALF | past, 0)
+        one = np.flatnonzero(past == begin + 1)
+        rows[one, k.HOP_ENDS] = ends[a.hop_end_ptr[one]] << k.HALF
+        private = np.bincount(a.hop_link, minlength=len(a.link_hop))[a.hop_link] == 1
+        rows[private, k.QUEUE] = k.PRIVATE
+        self.hops[row] = rows
+        self.links[:, k.CROSSING] = a.link_hop
 
     def _set_tapes(self) -> None:
         """Where the records of each row go; NONE where none are wanted."""
@@ -145,12 +152,12 @@ class Words:
         words = a.stage_firings[self.keep] * (4 if self.wanted == "all" else 1)
         self.stages[:, k.STAGE_TAPE] = k.NONE
         self.stages[self.keep, k.STAGE_TAPE] = self.at["firings"] + np.cumsum(words) - words
-        for rows, column, name, flow in (
-            (self.ends, k.END_TAPE, "deliveries", a.end_flow),
-            (self.hops, k.HOP_TAPE, "link_starts", a.hop_flow),
-        ):
-            tokens = self.tape_tokens[flow]
-            rows[:, column] = self.at[name] + np.cumsum(tokens) - tokens if self.wanted == "all" else k.NONE
+        if self.wanted == "all":
+            tokens = self.tape_tokens[a.end_flow]
+            self.ends[:, k.END_TAPE] = self.at["deliveries"] + np.cumsum(tokens) - tokens
+            tokens = self.tape_tokens[a.hop_flow]
+            tapes = self.m[self.at["hop_tapes"] : self.at["hop_tapes"] + len(self.hops)]
+            tapes[self.hop_row] = self.at["link_starts"] + np.cumsum(tokens) - tokens
 
     def _set_list(self, name: str, pointers: Ints, addresses: Ints, *, rows: Ints, columns: tuple[int, int]) -> None:
         self.m[self.at[name] : self.at[name] + len(addresses)] = addresses
@@ -171,7 +178,7 @@ class Words:
         sent = self.flows[:, k.EMITTED] - a.flow_initial
         crossed, delivered = sent[a.hop_flow], sent[a.end_flow]
         links = len(self.links)
-        end_last = self.ends[:, k.LAST_DELIVERY].copy()
+        end_last = self._last_deliveries(delivered)
         return Outcome(
             makespan=max(int(self.m[k.MAKESPAN]), int(end_last.max(initial=0))),
             events=int(self.stages[:, k.FIRED].sum() + crossed.sum() + delivered.sum()),
@@ -190,6 +197,12 @@ class Words:
             link_waited=self.links[:, k.LINK_WAITED].copy(),
             records=self._records(),
         )
+
+    def _last_deliveries(self, delivered: Ints) -> Ints:
+        """When the last token of each end came; 0 where none ever did."""
+        ring_mask, known = self.ends[:, k.RING_MASK], self.ends[:, k.KNOWN]
+        place = (ring_mask >> k.HALF) + (known & ring_mask & k.LOW)
+        return np.where(delivered > 0, self.m[place], 0)
 
     def _records(self) -> Records:
         a = self.program.arrays
@@ -214,6 +227,22 @@ class Words:
         return {row: self.m[p - n : p].copy() for row, (p, n) in enumerate(zip(past, counts, strict=True))}
 
 
+def _breadth_first(flow: Ints, parent: Ints) -> Ints:
+    """The row of each hop: flows stay in order, and in each the hops go by depth, those of one parent together."""
+    row = np.arange(len(flow))
+    depth = np.zeros(len(flow), np.int64)
+    level = np.flatnonzero(parent != NO_NODE)
+    while len(level):
+        depth[level] += 1
+        level = level[depth[parent[level]] == depth[level]]
+    for d in range(1, int(depth.max(initial=0)) + 1):
+        level = np.flatnonzero(depth == d)
+        row[level[np.lexsort((level, row[parent[level]]))]] = np.arange(len(level))
+    order = np.lexsort((row, depth, flow))
+    row[order] = np.arange(len(flow))
+    return row
+
+
 def _members(owner: Ints, groups: int) -> tuple[Ints, Ints]:
     """Pointers and members of each group, ascending; an owner of -1 is none."""
     members = np.flatnonzero(owner >= 0)
@@ -233,3 +262,13 @@ def _tokens(program: Program) -> Ints:
     """The tokens that each flow carries in the whole run, initial ones not counted."""
     counts = (flow.emit.total(program.stages[flow.source].firings) for flow in program.flows)
     return np.fromiter(counts, np.int64)
+
+
+def _aligned(words: int) -> Ints:
+    """So many zeros, the first of them at the beginning of a cache line.  ArchsimError where addresses get too long."""
+    if words >= MOST_WORDS:
+        message = f"the network and its board make a state of {words} words, the compiled engine takes {MOST_WORDS - 1}"
+        raise ArchsimError(f"{message}; fewer images, fewer chips, or --engine simpy")
+    memory = np.zeros(words + LINE, np.int64)  # the system gives memory when it is first written
+    skipped = -(memory.ctypes.data // memory.itemsize) % LINE
+    return memory[skipped : skipped + words]

@@ -126,4 +126,7 @@ class Wires(Strict):
     right: Line | None = None
     top: Line | None = None
     bottom: Line | None = None
+    block_rows: Annotated[int, Field(ge=1)] | None = None
+    """Rows of a partition with drivers and sense terminals of its own."""
+    block_columns: Annotated[int, Field(ge=1)] | None = None
     source: str = ""

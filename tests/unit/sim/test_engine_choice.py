@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from archsim.compile.network import compile_network
-from archsim.sim import compiled, engines, reference
+from archsim.errors import ArchsimError
+from archsim.sim import _tables, compiled, engines, reference
 from archsim.sim.simulate import simulate_network
 from tests.networks import CONVOLUTIONS, chip, network
 
@@ -43,3 +44,10 @@ def test_both_engines_give_the_same_figures(design: str) -> None:
         return value
 
     assert figures("simpy") == figures("compiled")
+
+
+def test_a_state_too_large_for_the_compiled_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tables, "MOST_WORDS", 2000)
+    program = compile_network(network(CONVOLUTIONS, (3, 8, 8)), chip("isaac-ce", 8), 1).program
+    with pytest.raises(ArchsimError, match=r"a state of \d+ words, the compiled engine takes 1999; fewer images"):
+        compiled.run(program)

@@ -1,0 +1,344 @@
+"""Voltages and currents everywhere in an array, for one vector of voltages at its terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from archsim.errors import ArchsimError
+from archsim.numeric.wires.cells import Cell, Current, LinearCell, Passive, memristor_voltage
+from archsim.numeric.wires.linear import BlockElimination, ConjugateGradients, LinearSystem
+from archsim.numeric.wires.model import Wires
+from archsim.numeric.wires.network import Array, Lines, Mask, Network, build
+
+__all__ = ["Solution", "checked_conductances", "linear_system", "solve"]
+
+Planes = tuple[Array, Array]
+DIRECT_UP_TO = 64
+"""The smaller dimension up to which block elimination is used; measured by ``benchmarks.wires``."""
+CORRECTIONS = 100
+TARGET, ACCEPTED = 1e-12, 1e-9
+"""Of the largest deviation: the estimated error at which a solution is finished, and the largest that is accepted."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The operating point of an array of rows × columns cells; volt, ampere, watt.
+
+    Currents of rows count from the drivers into the array, those of columns from the array into the sense terminals.
+    The ends have one row of entries for each block along the line, one if the array is not partitioned.
+    """
+
+    wordline_v: Array
+    """Of the wordline at each cell, [rows, columns]."""
+    bitline_v: Array
+    """Of the bitline at each cell."""
+    cell_v: Array
+    """Across each cell: wordline less bitline."""
+    cell_a: Array
+    """Through each cell."""
+    device_v: Array
+    """Across each memristor: ``cell_v`` less what its transistor or selector takes."""
+    left_a: Array
+    """From the left drivers, [blocks, rows]; 0 where they are not connected."""
+    right_a: Array
+    """From the right drivers."""
+    top_a: Array
+    """Into the upper sense terminals, [blocks, columns]."""
+    bottom_a: Array
+    """Into the lower sense terminals."""
+    drive_w: float
+    """Power that the drivers and the sense terminals feed in, all that is dissipated."""
+
+    @property
+    def drive_a(self) -> Array:
+        """The current of each row, all its drivers together."""
+        return np.asarray((self.left_a + self.right_a).sum(axis=0))
+
+    @property
+    def sense_a(self) -> Array:
+        """The current of each column, all its sense terminals together."""
+        return np.asarray((self.top_a + self.bottom_a).sum(axis=0))
+
+    @property
+    def device_w(self) -> Array:
+        """Power in each memristor."""
+        return self.device_v * self.cell_a
+
+    @property
+    def wire_w(self) -> float:
+        """Power in all wires and ends."""
+        return self.drive_w - float((self.cell_v * self.cell_a).sum())
+
+
+def checked_conductances(g_s: ArrayLike) -> Array:
+    """``g_s`` as a matrix of floats; an error if it is none, or holds what is no conductance."""
+    array = np.asarray(g_s, dtype=np.float64)
+    if array.ndim != 2 or array.size == 0:
+        raise ArchsimError(f"wires: conductances must be a matrix of rows × columns, got the shape {array.shape}")
+    bad = ~(np.isfinite(array) & (array >= 0))
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise ArchsimError(
+            f"wires: a conductance must be 0 or more and finite, got {array[row, column]} S at row {row}, column "
+            f"{column}"
+        )
+    return array
+
+
+def _voltages(name: str, values: ArrayLike, lines: int) -> Array:
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape not in ((), (lines,)):
+        raise ArchsimError(f"wires: {name} must hold {lines} voltages, got the shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise ArchsimError(f"wires: {name} must hold finite voltages, got {array[~np.isfinite(array)].flat[0]}")
+    return np.broadcast_to(array, (lines,))
+
+
+def _mask(name: str, values: ArrayLike | None, lines: int) -> Mask:
+    if values is None:
+        return np.zeros(lines, dtype=bool)
+    array = np.asarray(values)
+    if array.shape != (lines,) or array.dtype != np.bool_:
+        got = f"the shape {array.shape} of {array.dtype}"
+        raise ArchsimError(f"wires: {name} must hold {lines} values true or false, got {got}")
+    return array
+
+
+def solve(
+    g_s: ArrayLike,
+    v_in: ArrayLike,
+    wires: Wires,
+    *,
+    v_out: ArrayLike = 0.0,
+    cell: Cell | None = None,
+    gates: ArrayLike | None = None,
+    open_rows: ArrayLike | None = None,
+    open_columns: ArrayLike | None = None,
+) -> Solution:
+    """The operating point of an array of memristors of ``g_s`` siemens, [rows, columns].
+
+    ``v_in`` are the voltages of the drivers, one for each row; ``v_out`` those of the sense terminals, one for each
+    column or one for all.  ``cell`` is passive if not given.  ``gates`` says for each row whether the transistors are
+    on.  The drivers of ``open_rows`` and the terminals of ``open_columns`` are switched off, and the lines float.
+
+    Solved to an estimated error of 1e-9 of the largest voltage drop or better; an ArchsimError says if it cannot be.
+    """
+    g = checked_conductances(g_s)
+    rows, columns = g.shape
+    v_rows, v_columns = _voltages("v_in", v_in, rows), _voltages("v_out", v_out, columns)
+    if gates is not None:
+        g = np.where(_mask("gates", gates, rows)[:, None], g, 0.0)
+    off_rows, off_columns = _mask("open_rows", open_rows, rows), _mask("open_columns", open_columns, columns)
+    if cell is None:
+        cell = Passive()
+    blocks = list(wires.blocks(rows, columns))
+    parts = []
+    for r, c in blocks:
+        part = np.ascontiguousarray(g[r, c])
+        _check_open_lines(part, off_rows[r], off_columns[c])
+        network = build(part.shape, wires, off_rows[r], off_columns[c])
+        parts.append(_operating_point(network, part, v_rows[r], v_columns[c], cell))
+    return _joined(parts, len({r.start for r, _ in blocks}))
+
+
+def _check_open_lines(g: Array, open_rows: Mask, open_columns: Mask) -> None:
+    for name, off, axis in (("row", open_rows, 1), ("column", open_columns, 0)):
+        lost = off & ~g.any(axis=axis)
+        if lost.any():
+            at = int(np.argmax(lost))
+            raise ArchsimError(f"wires: {name} {at} floats and none of its cells conducts, so its voltage is undefined")
+
+
+def _operating_point(network: Network, g: Array, v_in: Array, v_out: Array, cell: Cell) -> Solution:
+    applied = v_in[:, None] - v_out[None, :]
+    if isinstance(cell, LinearCell):
+        x_w, x_b, cell_a, slope_s = _linear(network, cell.conductance(g), applied)
+    else:
+        x_w, x_b, cell_a, slope_s = _newton(network, partial(_current, cell, g), applied)
+    cell_v = applied + x_w - x_b
+    left, right = _end_currents(network.wordlines, -x_w, cell_a, slope_s)
+    top, bottom = _end_currents(network.bitlines, x_b, cell_a, slope_s)
+    return Solution(
+        wordline_v=np.broadcast_to(v_in[:, None] + x_w, g.shape),
+        bitline_v=np.broadcast_to(v_out[None, :] + x_b, g.shape),
+        cell_v=cell_v,
+        cell_a=cell_a,
+        device_v=memristor_voltage(cell, cell_v, cell_a, g),
+        left_a=left[None],
+        right_a=right[None],
+        top_a=top[None],
+        bottom_a=bottom[None],
+        drive_w=float((v_in * (left + right)).sum() - (v_out * (top + bottom)).sum()),
+    )
+
+
+def _current(cell: Current, g: Array, v: Array) -> Planes:
+    return cell(v, g)
+
+
+def linear_system(network: Network, cells_s: Array) -> LinearSystem:
+    """The solver that suits the size of the array."""
+    rows, columns = network.shape
+    if min(rows, columns) > DIRECT_UP_TO:
+        return ConjugateGradients(network, cells_s)
+    return BlockElimination(network, cells_s) if rows <= columns else _Transposed(network, cells_s)
+
+
+class _Transposed:
+    """Block elimination along the rows."""
+
+    def __init__(self, network: Network, cells_s: Array) -> None:
+        self.system = BlockElimination(network.transposed(), np.ascontiguousarray(cells_s.T))
+
+    def solve(self, right_w: Array, right_b: Array) -> tuple[Array, Array]:
+        """As :meth:`LinearSystem.solve`."""
+        x_b, x_w = self.system.solve(np.ascontiguousarray(right_b.T), np.ascontiguousarray(right_w.T))
+        return np.ascontiguousarray(x_w.T), np.ascontiguousarray(x_b.T)
+
+
+Point = tuple[Array, Array, Array, Array]
+"""Deviations of both planes, and the currents of the cells with their derivatives."""
+
+
+def _linear(network: Network, cells_s: Array, applied: Array) -> Point:
+    """Solve once and correct by the residual; each correction shows how good the one before was."""
+    system = linear_system(network, cells_s)
+    x_w, x_b = np.zeros(network.wordlines.free.shape), np.zeros(network.bitlines.free.shape)
+    size = np.inf
+    for correction in range(CORRECTIONS):
+        missing = network.imbalance(x_w, x_b, cells_s * (applied + x_w - x_b))
+        step_w, step_b = system.solve(-missing[0], -missing[1])
+        x_w, x_b = x_w + step_w, x_b + step_b
+        before, size = size, max(_largest(step_w), _largest(step_b))
+        largest = max(_largest(x_w), _largest(x_b))
+        uncertain = size * min(1.0, size / before) if correction else size
+        if uncertain <= TARGET * largest or size > before / 2:
+            break
+    if not uncertain <= ACCEPTED * largest:
+        raise ArchsimError(
+            f"wires: the solution is uncertain by {uncertain:.1e} V at a largest drop of {largest:.1e} V; "
+            "the resistances or conductances differ by too many orders of magnitude"
+        )
+    return x_w, x_b, cells_s * (applied + x_w - x_b), cells_s
+
+
+def _newton(network: Network, current: Callable[[Array], Planes], applied: Array) -> Point:
+    """Damped Newton.
+
+    With rising currents the imbalance is the gradient of a convex function of the node voltages (the co-content:
+    W. Millar, Phil. Mag. 42, 1951), and a line search along each step leads to its only minimum.
+    """
+
+    def state(x: Planes) -> tuple[Planes, Array, Array]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            cell_a, slope = current(applied + x[0] - x[1])
+            return network.imbalance(*x, cell_a), cell_a, slope
+
+    x = np.zeros(network.wordlines.free.shape), np.zeros(network.bitlines.free.shape)
+    missing, cell_a, slope = state(x)
+    for _ in range(CORRECTIONS):
+        if not (np.isfinite(cell_a).all() and np.isfinite(slope).all() and (slope >= 0).all()):
+            raise ArchsimError("wires: the current of a cell must be finite and must not fall as its voltage rises")
+        step = linear_system(network, slope).solve(-missing[0], -missing[1])
+        last = max(map(_largest, step)) <= ACCEPTED * max(map(_largest, x))
+        share = 1.0 if last else _line_search(lambda at: state(at)[0], x, step, missing)
+        x = _moved(x, share, step)
+        missing, cell_a, slope = state(x)
+        if last:  # what is left is the square of the step
+            return *x, cell_a, slope
+    size = max(map(_largest, step))
+    raise ArchsimError(f"wires: no solution after {CORRECTIONS} Newton steps; the last one was {size:.1e} V")
+
+
+def _line_search(gradient: Callable[[Planes], Planes], x: Planes, step: Planes, start: Planes) -> float:
+    """The share of ``step`` at which the slope along it has at least halved; the whole step if that is downhill."""
+    first = _along(start, step)
+    low, high, share = 0.0, 1.0, 1.0
+    for _ in range(60):
+        slope = _along(gradient(_moved(x, share, step)), step)
+        if abs(slope) <= -first / 2 or (share == 1.0 and slope <= 0):
+            break
+        low, high = (share, high) if slope < 0 else (low, share)
+        share = (low + high) / 2
+    return share
+
+
+def _moved(x: Planes, share: float, step: Planes) -> Planes:
+    return x[0] + share * step[0], x[1] + share * step[1]
+
+
+def _along(gradient: Planes, step: Planes) -> float:
+    return float((gradient[0] * step[0]).sum() + (gradient[1] * step[1]).sum())
+
+
+def _largest(values: Array) -> float:
+    return float(np.abs(values).max())
+
+
+def _end_currents(lines: Lines, x: Array, cell_a: Array, slope_s: Array) -> Planes:
+    """The currents through both ends of each line, the way the cells' currents go through it.
+
+    Where an end fixes its node, its current is that of the node's own cell and of the segment beside it.  The currents
+    of both ends are those of all cells of the line.  Node voltages have an error, and whichever of the two sums has
+    the smaller conductance passes less of it on.
+    """
+    x, cell_a, slope_s = (np.moveaxis(array, lines.axis, 0) for array in (x, cell_a, slope_s))
+    if len(x) == 1 and (np.isinf(lines.first_s) | np.isinf(lines.last_s)).any():
+        return _merged_ends(lines, cell_a)
+    beside = x[1] if len(x) > 1 else 0.0
+    first, first_s = _end(lines.first_s, x[0], cell_a[0] + lines.segment_s * beside, lines.segment_s)
+    beside = x[-2] if len(x) > 1 else 0.0
+    last, last_s = _end(lines.last_s, x[-1], cell_a[-1] + lines.segment_s * beside, lines.segment_s)
+    by_cells = first_s + last_s > slope_s.sum(axis=0)
+    total = cell_a.sum(axis=0)
+    return (
+        np.where(by_cells & (first_s > last_s), total - last, first),
+        np.where(by_cells & (first_s <= last_s), total - first, last),
+    )
+
+
+def _end(end_s: Array, x: Array, fixed_a: Array, segment_s: float) -> Planes:
+    """The current through an end, and the conductance by which it follows from voltages."""
+    fixed = np.isinf(end_s)
+    return np.where(fixed, fixed_a, np.where(fixed, 0.0, end_s) * x), np.where(fixed, segment_s, end_s)
+
+
+def _merged_ends(lines: Lines, cell_a: Array) -> Planes:
+    """The end currents of lines without resistance of which at least one end has none either.
+
+    It takes all.  Two such ends divide each cell's current as those of any uniform line: inversely to the distances.
+    """
+    total, count = cell_a.sum(axis=0), len(cell_a)
+    nearness = np.linspace(1.0, 0.0, count) if count > 1 else np.array([0.5])
+    divided = (cell_a * nearness[:, None]).sum(axis=0)
+    first_fixed, last_fixed = np.isinf(lines.first_s), np.isinf(lines.last_s)
+    first = np.where(first_fixed, np.where(last_fixed, divided, total), 0.0)
+    return first, np.where(last_fixed, total - first, 0.0)
+
+
+def _joined(parts: list[Solution], down: int) -> Solution:
+    """The blocks of an array put together, row by row of blocks."""
+    across = len(parts) // down
+    grid = [parts[k * across : (k + 1) * across] for k in range(down)]
+    if len(parts) == 1:
+        return parts[0]
+
+    def whole(name: str) -> Array:
+        return np.block([[getattr(part, name) for part in row] for row in grid])
+
+    planes = {name: whole(name) for name in ("wordline_v", "bitline_v", "cell_v", "cell_a", "device_v")}
+    sides = {
+        name: np.concatenate([np.concatenate([row[k] for row in ends], axis=1) for k in range(len(ends[0]))], axis=0)
+        for name, ends in {
+            "left_a": [[part.left_a for part in row] for row in grid],
+            "right_a": [[part.right_a for part in row] for row in grid],
+            "top_a": [[row[k].top_a for row in grid] for k in range(across)],
+            "bottom_a": [[row[k].bottom_a for row in grid] for k in range(across)],
+        }.items()
+    }
+    return Solution(**planes, **sides, drive_w=sum(part.drive_w for part in parts))
