@@ -39,12 +39,12 @@ _C2, _C4, _C6, _C8 = (np.float32(c) for c in (-4.934802200544679, 4.058712126416
 
 
 @helper
-def _philox(k0: np.uint32, k1: np.uint32, c1: np.uint32, c2: np.uint32, c3: np.uint32, words: Words) -> None:
-    """Four words for each of the counters (q, c1, c2, c3), q = 0, 1, …, into the four rows of ``words``."""
+def _philox(key: tuple[np.uint32, np.uint32], c1: np.uint32, c2: np.uint32, c3: np.uint32, words: Words) -> None:
+    """The four words of the counters (q, c1, c2, c3), q = 0, 1, …, into the columns of ``words`` [4, lanes]."""
     w0, w1, w2, w3 = words[0], words[1], words[2], words[3]
     for q in range(w0.shape[0]):
         x0, x1, x2, x3 = np.uint32(q), c1, c2, c3
-        a, b = k0, k1
+        a, b = key
         for _ in range(_ROUNDS):
             p0 = np.uint64(_M0) * np.uint64(x0)
             p1 = np.uint64(_M1) * np.uint64(x2)
@@ -101,25 +101,21 @@ def _turns(words: Words, radii: Float32, first: Float32, second: Float32) -> Non
 
 @helper
 def _fill(words: Words, radii: Float32, out: Float32) -> None:
-    """The normal numbers of a row of words; ``radii`` [words.shape[1]] is room to work in."""
-    count = words.shape[1]
+    """Normal numbers ``out`` [4, lanes] of ``words``; ``radii`` [lanes] is room to work in."""
     for pair in range(2):
-        at = 2 * pair * count
         _radii(words[2 * pair], radii)
-        _turns(words[2 * pair + 1], radii, out[at : at + count], out[at + count : at + 2 * count])
+        _turns(words[2 * pair + 1], radii, out[2 * pair], out[2 * pair + 1])
 
 
 @entry
-def normals(k0: np.uint32, k1: np.uint32, c1: np.uint32, c2: np.uint32, c3: np.uint32, count: int) -> Float32:
-    """``count`` standard normal numbers of the counter row (c1, c2, c3).
-
-    Number i = k Q + q with Q = ceil(count / 4) comes from word k of counter q, so a number depends on Q too.
-    """
-    words = np.empty((4, (count + 3) // 4), np.uint32)
-    out = np.empty(words.size, np.float32)
-    _philox(k0, k1, c1, c2, c3, words)
-    _fill(words, np.empty(words.shape[1], np.float32), out)
-    return out[:count]
+def normals(
+    key: tuple[np.uint32, np.uint32], c1: np.uint32, c2: np.uint32, c3: np.uint32, lanes: int
+) -> tuple[Words, Float32]:
+    """Words [4, lanes] of the counters (q, c1, c2, c3), q = 0, 1, …, and the standard normal numbers made of them."""
+    words, out = np.empty((4, lanes), np.uint32), np.empty((4, lanes), np.float32)
+    _philox(key, c1, c2, c3, words)
+    _fill(words, np.empty(lanes, np.float32), out)
+    return words, out
 
 
 @helper
@@ -142,18 +138,25 @@ def add_noise(
     """Add N(0, variance + own) to ``count`` columns of ``sums`` [samples × steps, columns] from ``start`` on, in place.
 
     ``variance`` is laid out as ``sums``, or has no rows where there is only ``own``.  ``place``: the number of the first
-    sample, of the row block and of the group of columns.  The counter of row n is (column, sample, upper word of the
-    sample and row block, group and step), with sample = first + n // steps.
+    sample, of the row block and of the group of columns.  Row n is step n % steps of sample first + n // steps, in all
+    the reads the row N = first steps + n; its column q takes word N % 4 of the counter (q, N // 4, upper word of N // 4
+    and row block, group).
     """
     first, block, group = place
-    words = np.empty((4, (count + 3) // 4), np.uint32)
-    radii = np.empty(words.shape[1], np.float32)
-    deviates = np.empty(words.size, np.float32)
+    words = np.empty((4, count), np.uint32)
+    radii = np.empty(count, np.float32)
+    deviates = np.empty((4, count), np.float32)
     none = np.zeros(count, variance.dtype)
-    for n in range(sums.shape[0]):
-        sample, step = first + n // steps, n % steps
-        upper, last = np.uint32((sample >> 32) << 16 | block), np.uint32(group << 16 | step)
-        _philox(key[0], key[1], np.uint32(sample & 0xFFFFFFFF), upper, last, words)
+    before = first * steps
+    n = 0
+    while n < sums.shape[0]:
+        four, word = (before + n) // 4, (before + n) % 4
+        _philox(
+            key, np.uint32(four & 0xFFFFFFFF), np.uint32((four >> 32) << 16 | block), np.uint32(group), words
+        )
         _fill(words, radii, deviates)
-        spread = none if variance.shape[0] == 0 else variance[n, start : start + count]
-        _add(sums[n, start : start + count], deviates[:count], spread, own)
+        while word < 4 and n < sums.shape[0]:
+            spread = none if variance.shape[0] == 0 else variance[n, start : start + count]
+            _add(sums[n, start : start + count], deviates[word], spread, own)
+            word += 1
+            n += 1
