@@ -48,8 +48,10 @@ class Steps:
     @property
     def top(self) -> int:
         """The largest value on a wordline."""
-        phase = self.counts > 0
-        return int((self.masks * self.counts)[phase].sum() if self.together else self.masks.max())
+        if not self.together:
+            return int(self.masks.max())
+        reach = self.masks * self.counts
+        return int(max(reach[reach > 0].sum(), -reach[reach < 0].sum()))
 
     def digits(self, x: Integers, dtype: Dtype) -> Floating:
         """What the steps drive for ``x`` [samples, rows] (bias added), in steps of the DAC: [samples × steps, rows]."""

@@ -17,7 +17,7 @@ from archsim.numeric.encode import planes, row_blocks
 from archsim.numeric.grid import Gridded, on_grid
 from archsim.numeric.sums import UNIT, Group
 
-__all__ = ["DRIVE_BITS", "Block", "leakage_of", "read_levels", "blocks_of"]
+__all__ = ["DRIVE_BITS", "Block", "blocks_of", "leakage_of", "read_levels"]
 
 Floats = NDArray[np.float64]
 
@@ -134,8 +134,14 @@ def _arrays(config: ArrayConfig, outputs: int) -> list[NDArray[np.int64]]:
         arrays = [index[:, at : at + each].T.ravel() for at in range(0, outputs, each)]
     else:
         arrays = [row[at : at + config.columns] for row in index for at in range(0, outputs, config.columns)]
-    extra = np.array([cells * outputs + UNIT_COLUMN, cells * outputs + REFERENCE_COLUMN])
-    return [np.concatenate([arrays[0], extra]), *arrays[1:]]
+    extra = [cells * outputs + UNIT_COLUMN] if config.weights.unit_column else []
+    extra += [cells * outputs + REFERENCE_COLUMN] if _subtracts(config) else []
+    return [np.concatenate([arrays[0], np.array(extra, np.int64)]), *arrays[1:]]
+
+
+def _subtracts(config: ArrayConfig) -> bool:
+    """Whether a column of cells at Gmin is subtracted before conversion."""
+    return config.weights.scheme != "differential" and config.weights.reference == "column"
 
 
 def _sums(
@@ -146,7 +152,6 @@ def _sums(
     span = config.cell.g_max_s - config.cell.g_min_s
     split = columns[: len(cells) * outputs].reshape(len(cells), outputs, -1)
     unit, reference = columns[-2:]
-    subtract = config.weights.scheme != "differential" and config.weights.reference == "column"
     out = []
     for group in groups:
         width = cells[0] if group.name == UNIT else None
@@ -158,7 +163,7 @@ def _sums(
             part = unit[:, None] if width else split[k].T
             total += (factor**2 if squared else factor) * part
             factors += factor
-        if subtract:
+        if _subtracts(config):
             total += (factors**2 if squared else -factors) * reference[:, None]
         out.append(np.ldexp(np.rint(np.ldexp(total, TIDY_BITS)), -TIDY_BITS))
     return np.concatenate(out, axis=1)

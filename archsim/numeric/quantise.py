@@ -50,17 +50,21 @@ def bow(share: NDArray[np.float64], height: float) -> NDArray[np.float64]:
     return 4.0 * height * share * (1.0 - share)
 
 
-def edges_of(adc: AdcConfig, top: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Where each code begins, in steps: k, bent by the bow ``inl`` and by code widths of 1 + N(0, ``dnl``).
+def edges_of(adc: AdcConfig, curve: Curve, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Where each code begins, in steps: k, bent by ``inl`` and by code widths of 1 + N(0, ``dnl``).
 
-    Offset and gain are taken as calibrated: the first and the last edge stay.  No code has less than no width.
+    Offset and gain are taken as calibrated: the ends stay, and so does the middle of a signed range, where ``inl`` bends
+    each half outwards.  No code has less than no width.
     """
-    k = np.arange(top + 1, dtype=np.float64)
-    edges = k + bow(k / max(top, 1), adc.inl)
-    if adc.dnl > 0 and top > 1:
-        walk = np.concatenate([[0.0, 0.0], np.cumsum(rng.standard_normal(top - 1) * adc.dnl)])
-        walk[1:] -= np.linspace(0.0, walk[-1], top)
-        edges += walk
+    k = np.arange(curve.top + 1, dtype=np.float64)
+    middle = -curve.low if curve.low < 0 else 0.0
+    reach = np.where(k < middle, middle, curve.top - middle)
+    side = np.where(k < middle, -1.0, 1.0)
+    edges = k + side * bow(np.abs(k - middle) / np.maximum(reach, 1.0), adc.inl)
+    if adc.dnl > 0 and curve.top > 1:
+        walk = np.cumsum(rng.standard_normal(curve.top + 1) * adc.dnl)
+        fixed = [0.0, middle, float(curve.top)]
+        edges += walk - np.interp(k, fixed, np.interp(fixed, k, walk))
     return np.maximum.accumulate(edges)
 
 

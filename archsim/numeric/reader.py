@@ -245,7 +245,7 @@ def _conversions(
             continue
         curve = curve_of(adc, *_range(config, group, ranges), fixed=adc.range != "worst-case")
         curved = config.has("adc_linearity") and (adc.inl != 0 or adc.dnl > 0)
-        edges = edges_of(adc, curve.top, generator(seed, EDGES)) if curved else None
+        edges = edges_of(adc, curve, generator(seed, EDGES)) if curved else None
         noise = adc.noise * curve.step if config.has("adc_noise") else 0.0
         out.append(Conversion(group, columns, curve, config.has("adc"), edges, noise))
     return tuple(out)
