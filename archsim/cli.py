@@ -205,7 +205,7 @@ def mvm(
     json: Json = None,
 ) -> None:
     """Read a random matrix in the arrays of a tile, in value: SNR, error by cause, speed."""
-    from archsim.explore.mvm import MvmWanted, read_tile, speed
+    from archsim.hardware.read import MvmWanted, read_tile, speed
     from archsim.report.hardware import print_wide
     from archsim.report.mvm import mvm_tables, write_mvm
     from archsim.report.runs import require_folder

@@ -30,7 +30,7 @@ def conversion_cycles(kind: str, bits: int) -> int:
     ``sar``: one to sample and one comparison a bit; ``ramp``: the ramp passes every code; ``oscillator``: periods are
     counted as long as the highest code takes at the highest frequency; ``flash`` and ``sense-amplifier``: one.
     """
-    return {"sar": bits + 1, "ramp": 2**bits, "oscillator": 2**bits}.get(kind, 1)
+    return {"sar": bits + 1, "ramp": 1 << bits, "oscillator": 1 << bits}.get(kind, 1)
 
 
 class ADC(Component):

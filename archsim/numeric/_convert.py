@@ -54,7 +54,9 @@ def drive(x: Ints, kinds: Ints, shifts: Ints, masks: Ints, out: Sums) -> None:
 
 
 @helper
-def _row(sums: Sums, scale: np.floating, shift: np.floating, top: np.floating, weight: np.integer, part: Ints) -> int:
+def _row(
+    sums: Sums, scale: np.floating, shift: np.floating, top: np.floating, weight: np.integer, part: Ints
+) -> np.int32:
     """Add ``weight`` times the code of each sum to ``part``; returns how many sums were out of range."""
     zero = top - top  # of the type of the sums: a literal would widen them
     over = top + np.float32(1)
@@ -76,9 +78,9 @@ def convert(
 
     The group are the columns from ``start`` on, as many as ``coef`` and ``out`` have.
 
-    The code of a sum y is c = low + floor(min(max(y scale + shift, 0), top)) with ``curve`` = (scale, shift, top) in the
-    type of the sums; ``out`` [samples, columns] grows by coef step Σ_t weights[t] c.  ``weights`` are int32 or int64,
-    and so is the sum of codes.  Returns how many sums were out of range.
+    The code of a sum y is c = low + floor(min(max(y scale + shift, 0), top)) with ``curve`` = (scale, shift, top) in
+    the type of the sums; ``out`` [samples, columns] grows by coef step Σ_t weights[t] c.  ``weights`` are int32 or
+    int64, and so is the sum of codes.  Returns how many sums were out of range.
     """
     steps, columns = weights.shape[0], coef.shape[0]
     scale, shift, top = curve[0], curve[1], curve[2]
@@ -88,7 +90,7 @@ def convert(
     for b in range(out.shape[0]):
         part[:] = 0
         for t in range(steps):
-            clipped += _row(sums[b * steps + t, start : start + columns], scale, shift, top, weights[t], part)
+            clipped += int(_row(sums[b * steps + t, start : start + columns], scale, shift, top, weights[t], part))
         row = out[b]
         for m in range(columns):
             row[m] += coef[m] * (step * (part[m] + base))

@@ -137,10 +137,10 @@ def add_noise(
 ) -> None:
     """Add N(0, variance + own) to ``count`` columns of ``sums`` [samples × steps, columns] from ``start`` on, in place.
 
-    ``variance`` is laid out as ``sums``, or has no rows where there is only ``own``.  ``place``: the number of the first
-    sample, of the row block and of the group of columns.  Row n is step n % steps of sample first + n // steps, in all
-    the reads the row N = first steps + n; its column q takes word N % 4 of the counter (q, N // 4, upper word of N // 4
-    and row block, group).
+    ``variance`` is laid out as ``sums``, or has no rows where there is only ``own``.  ``place``: the number of the
+    first sample, of the row block and of the group of columns.  Row n is step n % steps of sample first + n // steps,
+    in all the reads the row N = first steps + n; its column q takes word N % 4 of the counter (q, N // 4, upper word
+    of N // 4 and row block, group).
     """
     first, block, group = place
     words = np.empty((4, count), np.uint32)
@@ -151,9 +151,7 @@ def add_noise(
     n = 0
     while n < sums.shape[0]:
         four, word = (before + n) // 4, (before + n) % 4
-        _philox(
-            key, np.uint32(four & 0xFFFFFFFF), np.uint32((four >> 32) << 16 | block), np.uint32(group), words
-        )
+        _philox(key, np.uint32(four & 0xFFFFFFFF), np.uint32((four >> 32) << 16 | block), np.uint32(group), words)
         _fill(words, radii, deviates)
         while word < 4 and n < sums.shape[0]:
             spread = none if variance.shape[0] == 0 else variance[n, start : start + count]

@@ -24,8 +24,8 @@ def ranges(config: ArrayConfig, reader: Reader, x: NDArray[np.int64]) -> dict[st
     """The range of each group of columns that covers ``adc.coverage`` of the sums that ``x`` [B, K] makes.
 
     A group whose sums can have both signs gets a range symmetric around 0.  ``adc.share`` says whether all groups take
-    the widest range, each its own, or the smallest that is the widest halved a whole number of times.  The sums are taken
-    as the converters see them, read noise included.
+    the widest range, each its own, or the smallest that is the widest halved a whole number of times.  The sums are
+    taken as the converters see them, read noise included.
     """
     if config.adc.range != "calibrated" or config.adc.bits is None:
         raise NumericError(f"calibrate: the range of the converters is {config.adc.range!r}, not 'calibrated'")
@@ -34,8 +34,13 @@ def ranges(config: ArrayConfig, reader: Reader, x: NDArray[np.int64]) -> dict[st
     reach = {name: _quantile(np.concatenate(parts), config.adc.coverage) for name, parts in seen.items()}
     groups = [conversion.group for conversion in reader.conversions_of]
     widest = max(value for name, value in reach.items() if name != UNIT)
-    shared = {"array": lambda _: widest, "slice": lambda own: own, "power-of-two": lambda own: _halved(widest, own)}
-    return {group.name: _around(group, shared[config.adc.share](reach[group.name]), reach) for group in groups}
+    return {group.name: _around(group, _shared(config.adc.share, widest, reach[group.name]), reach) for group in groups}
+
+
+def _shared(share: str, widest: float, own: float) -> float:
+    if share == "power-of-two":
+        return _halved(widest, own)
+    return widest if share == "array" else own
 
 
 def _quantile(values: NDArray[np.floating], share: float) -> float:

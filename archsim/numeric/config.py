@@ -140,13 +140,13 @@ class WeightCode:
         if not self.signed:
             return 0
         if self.scheme == "differential":
-            return -min(2 ** (self.bits - 1), 2 ** sum(self.widths) - 1)
-        return -(2 ** (self.bits - 1))
+            return -min(1 << self.bits - 1, (1 << sum(self.widths)) - 1)
+        return -(1 << self.bits - 1)
 
     @property
     def high(self) -> int:
         """The highest weight that can be stored."""
-        return 2 ** (self.bits - 1) - 1 if self.signed else 2**self.bits - 1
+        return (1 << self.bits - 1) - 1 if self.signed else (1 << self.bits) - 1
 
 
 @dataclass(frozen=True)
@@ -193,13 +193,13 @@ class InputCode:
         if self.scheme == "unsigned":
             return 0
         if self.scheme in ("two-phase", "sign-magnitude"):
-            return -min(2 ** (self.bits - 1), 2 ** sum(self.widths) - 1)
-        return -(2 ** (self.bits - 1))
+            return -min(1 << self.bits - 1, (1 << sum(self.widths)) - 1)
+        return -(1 << self.bits - 1)
 
     @property
     def high(self) -> int:
         """The highest input that can be driven."""
-        return 2**self.bits - 1 if self.scheme == "unsigned" else 2 ** (self.bits - 1) - 1
+        return (1 << self.bits) - 1 if self.scheme == "unsigned" else (1 << self.bits - 1) - 1
 
 
 @dataclass(frozen=True)
@@ -300,9 +300,7 @@ class ArrayConfig:
     def __post_init__(self) -> None:
         for name in ("rows", "columns"):
             size = getattr(self, name)
-            _require(
-                isinstance(size, int) and 1 <= size <= MAX_SIZE, f"{name}: expected 1 to {MAX_SIZE}, got {size!r}"
-            )
+            _require(isinstance(size, int) and 1 <= size <= MAX_SIZE, f"{name}: expected 1 to {MAX_SIZE}, got {size!r}")
         _choice("slices", self.slices, Literal["side-by-side", "array-each"])
         _choice("accumulate", self.accumulate, Accumulate)
         unknown = sorted(set(self.effects) - EFFECTS)
@@ -310,9 +308,7 @@ class ArrayConfig:
         for name in ("read_voltage_v", "read_time_s"):
             value = getattr(self, name)
             _require(value is None or value > 0, f"{name}: expected above 0, got {value!r}")
-        _require(
-            self.tolerance is None or 0 < self.tolerance, f"tolerance: expected above 0, got {self.tolerance!r}"
-        )
+        _require(self.tolerance is None or self.tolerance > 0, f"tolerance: expected above 0, got {self.tolerance!r}")
         flipped = self.weights.scheme == "flipped" and "slices" in self.accumulate
         _require(not flipped, "accumulate: flipped columns are flipped slice by slice and cannot be added before that")
 

@@ -64,7 +64,8 @@ class Steps:
         if not self.together:
             return values
         split = values.reshape(-1, len(counts), values.shape[1])
-        return np.einsum("btr,t->br", split, counts.astype(values.dtype))
+        out: Floating = np.einsum("btr,t->br", split, counts.astype(values.dtype))
+        return out
 
     def squares(self, digits: Floating, pulses: bool) -> Floating:
         """What multiplies the variance of a cell's read: v² of an amplitude, |v| for a number of pulses."""
@@ -92,6 +93,6 @@ def steps_of(code: InputCode, together: bool) -> Steps:
         kinds, shifts, masks = [*kinds, AS_IS], [*shifts, code.bits - 1], [*masks, 1]
         counts = [*counts, -(2 ** (code.bits - 1))]
     bias = 2 ** (code.bits - 1) if code.scheme == "offset" else 0
-    arrays = (np.array(values, np.int64) for values in (kinds, shifts, masks, counts))
+    arrays = [np.array(values, np.int64) for values in (kinds, shifts, masks, counts)]
     bipolar = code.scheme == "sign-magnitude" or (together and code.scheme in ("two-phase", "twos-complement"))
-    return Steps(*arrays, bias=bias, bipolar=bipolar, together=together)
+    return Steps(arrays[0], arrays[1], arrays[2], arrays[3], bias, bipolar, together)

@@ -23,6 +23,7 @@ __all__ = ["ProgrammedMatrix", "Reading", "program"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+
 def program(weights: ArrayLike, config: ArrayConfig, rng: Generator) -> ProgrammedMatrix:
     """Program whole-number ``weights`` [K, M] into arrays of ``config``.
 
@@ -67,7 +68,9 @@ class ProgrammedMatrix:
             raise NumericError(f"temperature: expected kelvin above 0, got {temperature!r}")
         cell = self.config.cell
         if time and self.config.has("retention") and cell.retention is None:
-            raise NumericError(f"time: the source of {cell.name} gives no drift or retention; its cells can be read at once")
+            raise NumericError(
+                f"time: the source of {cell.name} gives no drift or retention; its cells can be read at once"
+            )
         if temperature is not None and self.config.has("temperature") and cell.temperature is None:
             raise NumericError(f"temperature: the source of {cell.name} gives no dependence on temperature")
         return replace(
@@ -77,7 +80,7 @@ class ProgrammedMatrix:
         )
 
     def calibrate(self, batch: ArrayLike) -> ProgrammedMatrix:
-        """The same cells with converters whose ranges cover the sums that ``batch`` makes (``adc.range: calibrated``)."""
+        """The same cells with converters whose ranges cover the sums that ``batch`` makes (range ``calibrated``)."""
         x, _ = self._inputs(batch)
         open_range = replace(self.config, effects=self.config.effects - {"adc", "adc_linearity", "adc_noise"})
         return replace(self, ranges=ranges(self.config, self._reader_with(open_range), x))

@@ -58,8 +58,8 @@ def read_levels(config: ArrayConfig) -> tuple[int, ...]:
         return (top,)
     if top > 15:
         raise NumericError(
-            f"cell {config.cell.name}: its current is not linear in voltage, which is simulated for amplitudes of up to "
-            f"4 bits, got {config.inputs.dac_bits}; drive pulse widths, or switch the effect 'nonlinear_iv' off"
+            f"cell {config.cell.name}: its current is not linear in voltage, which is simulated for amplitudes of up "
+            f"to 4 bits, got {config.inputs.dac_bits}; drive pulse widths, or switch the effect 'nonlinear_iv' off"
         )
     return tuple(range(1, top + 1))
 

@@ -21,7 +21,6 @@ class Curve(NamedTuple):
     shift: float
 
 
-
 def curve_of(adc: AdcConfig, low: float, high: float, fixed: bool) -> Curve:
     """The curve for sums from ``low`` to ``high`` in units; ``fixed`` leaves a step below one unit as it is.
 
@@ -53,8 +52,8 @@ def bow(share: NDArray[np.float64], height: float) -> NDArray[np.float64]:
 def edges_of(adc: AdcConfig, curve: Curve, rng: np.random.Generator) -> NDArray[np.float64]:
     """Where each code begins, in steps: k, bent by ``inl`` and by code widths of 1 + N(0, ``dnl``).
 
-    Offset and gain are taken as calibrated: the ends stay, and so does the middle of a signed range, where ``inl`` bends
-    each half outwards.  No code has less than no width.
+    Offset and gain are taken as calibrated: the ends stay, and so does the middle of a signed range, where ``inl``
+    bends each half outwards.  No code has less than no width.
     """
     k = np.arange(curve.top + 1, dtype=np.float64)
     middle = -curve.low if curve.low < 0 else 0.0

@@ -124,7 +124,9 @@ class Reader:
         values = self.steps.combine(self._driven(digits, first, number), self.steps.counts)
         inputs = own.sum(1).astype(np.float64)
         for panel in self._panels(len(values)):
-            columns = slice(self.conversions_of[panel.start].columns.start, self.conversions_of[panel.stop - 1].columns.stop)
+            columns = slice(
+                self.conversions_of[panel.start].columns.start, self.conversions_of[panel.stop - 1].columns.stop
+            )
             sums = values @ block.matrix.values[:, columns]
             spread = self._spread(block, digits, columns)
             for index in panel:
@@ -201,14 +203,16 @@ class Reader:
         if curve.top * int(np.abs(counts).sum()) < 2**31:
             counts = counts.astype(np.int32)
         if conversion.edges is not None:
-            return convert_by_edges(sums, start, counts, parameters, conversion.edges, curve.low, curve.step, coef, target)
+            return convert_by_edges(
+                sums, start, counts, parameters, conversion.edges, curve.low, curve.step, coef, target
+            )
         return convert(sums, start, counts, parameters, curve.low, curve.step, coef, target)
 
 
 def _digital(
     config: ArrayConfig, groups: tuple[Group, ...], levels: Levels, leakage: float
 ) -> tuple[tuple[tuple[Floats, ...], ...], Floats]:
-    """What codes and Σx count, by row block: bias, complements of flipped columns, and the off-state's nominal current."""
+    """What codes and Σx count, by row block: bias, flipped columns, and the nominal current of the off-state."""
     cells = planes(config.weights)
     outputs = levels.cells.shape[2]
     constant = np.full((len(levels.flipped), outputs), -float(levels.bias))
@@ -251,9 +255,7 @@ def _conversions(
     return tuple(out)
 
 
-def _range(
-    config: ArrayConfig, group: Group, ranges: Mapping[str, tuple[float, float]] | None
-) -> tuple[float, float]:
+def _range(config: ArrayConfig, group: Group, ranges: Mapping[str, tuple[float, float]] | None) -> tuple[float, float]:
     """The range of the converters of a group, in units."""
     adc = config.adc
     assert adc.bits is not None

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from archsim.explore.mvm import MvmRun
+from archsim.hardware.read import MvmRun
 from archsim.numeric.report import WORDS
 from archsim.report.hardware import plain_text
 from archsim.report.runs import grid, table_files, write_files
@@ -42,7 +42,8 @@ def _headline(run: MvmRun, speed: dict[str, float] | None) -> Text:
     lines = [
         f"{rows} × {columns} weights of {config.weights.bits} bits, {config.weights.scheme}, in {config.rows} × "
         f"{config.columns} cells of {config.weights.cell_bits} bits, {bits}, cell {config.cell.name}",
-        f"{snr}, {report.saturation_share:.3g} of {report.conversions} conversions out of range, {len(run.inputs)} inputs",
+        f"{snr}, {report.saturation_share:.3g} of {report.conversions} conversions out of range, "
+        f"{len(run.inputs)} inputs",
     ]
     if speed:
         lines.append(
@@ -69,7 +70,7 @@ def _programming(done: dict[str, Any]) -> str:
 
 
 def write_mvm(run: MvmRun, folder: Path) -> bool:
-    """``resolved.yaml``, the error budget as CSV, Markdown and, if Matplotlib is there, ``budget.svg``; whether it is."""
+    """``resolved.yaml``, the budget as CSV, Markdown and, if Matplotlib is there, ``budget.svg``; whether it is."""
     records = budget_records(run)
     files = {"resolved.yaml": run.tile.resolved_yaml(), **table_files("budget", records, records)}
     with suppress(ModuleNotFoundError):

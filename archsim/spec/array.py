@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from archsim.spec.base import Resistance, Share, Strict, Time, Voltage
+from archsim.spec.base import Resistance, Strict, Time, Voltage
 from archsim.units import Quantity, QuantityOf
 
 __all__ = ["Device", "Encoding", "Wires"]
@@ -36,7 +36,7 @@ class Encoding(Strict):
     subtract: Literal["analog", "digital"] = "analog"
     """Of differential pairs: whether currents are subtracted before conversion, or codes after it."""
     reference: Literal["column", "digital"] = "column"
-    """How the current of cells at their lowest conductance is removed: by a column of such cells, or after conversion."""
+    """How the current of cells in the off-state is removed: by a column of such cells, or after conversion."""
     inputs: Inputs | None = None
     """By default two's complement for 1-bit DACs, and offset (biased) inputs for wider ones."""
     drive: Literal["amplitude", "pulse-width"] = "amplitude"
@@ -58,7 +58,9 @@ class Encoding(Strict):
         """Bits of each slice of a weight, lowest first."""
         if self.slice_bits is not None:
             return tuple(self.slice_bits)
-        magnitude = max(self.weight_bits - 1, 1) if self.scheme in ("differential", "twos-complement") else self.weight_bits
+        magnitude = (
+            max(self.weight_bits - 1, 1) if self.scheme in ("differential", "twos-complement") else self.weight_bits
+        )
         return (cell_bits,) * -(-magnitude // cell_bits)
 
     def cells(self, cell_bits: int) -> int:

@@ -48,7 +48,11 @@ def matrices(draw: st.DrawFn, rows: int, columns: int, low: int, high: int) -> n
     if ends in ("low", "high"):
         return np.full((rows, columns), low if ends == "low" else high)
     values = rng.integers(low, high, (rows, columns), endpoint=True)
-    return np.where(rng.random(values.shape) < 0.2, rng.choice([low, high], values.shape), values) if ends == "some" else values
+    return (
+        np.where(rng.random(values.shape) < 0.2, rng.choice([low, high], values.shape), values)
+        if ends == "some"
+        else values
+    )
 
 
 @st.composite
@@ -105,6 +109,7 @@ def test_no_sum_is_outside_of_what_the_worst_case_range_covers(
     bounds = {c.group.name: (c.group.low, c.group.high) for c in reader.conversions_of}
 
     def seen(name: str, sums: np.ndarray) -> None:
-        assert bounds[name][0] <= sums.min() and sums.max() <= bounds[name][1]
+        assert bounds[name][0] <= sums.min()
+        assert sums.max() <= bounds[name][1]
 
     reader.read(x, 0, seen)

@@ -1,4 +1,4 @@
-"""Figures of value: the encodings of ISAAC and PUMA with their own converters, and a set-up of an established simulator."""
+"""Figures of value: ISAAC and PUMA with their own converters, and a set-up that an established simulator was run on."""
 
 import math
 
@@ -28,7 +28,9 @@ def test_isaacs_flipped_columns_make_eight_bits_enough(weight: str) -> None:
     assert (config.adc.bits, config.weights.scheme) == (8, "flipped")
     w, x = uniform(config, 300, 20, 40)
     low, high = config.weights.low, config.weights.high
-    w = {"uniform": w, "lowest": np.full_like(w, low), "highest": np.full_like(w, high)}.get(weight, np.where(w > 0, low, high))
+    w = {"uniform": w, "lowest": np.full_like(w, low), "highest": np.full_like(w, high)}.get(
+        weight, np.where(w > 0, low, high)
+    )
     x[:5] = -1  # every wordline on in every step: the largest sums that there are
     reading = program(w, config, RNG(0)).read(x)
     np.testing.assert_array_equal(reading.outputs, x @ w)
@@ -44,8 +46,8 @@ def test_seven_bits_are_not_enough_for_isaac() -> None:
 def test_pumas_biased_slices_need_nine_bits_and_lose_to_eight() -> None:
     """128 rows of cells up to 3 sum to 384: 8 bits have steps of 384/255 units, 9 bits one unit.
 
-    The sums are whole numbers, and code × 384/255 is off by e.  For uniform weights and inputs the error of a conversion is
-    close to independent between slices and steps: Σ = E[e²] Σ 16^s Σ 4^t, which gives 23.7 dB for 128 rows.
+    The sums are whole numbers, and code × 384/255 is off by e.  For uniform weights and inputs the error of a
+    conversion is close to independent between slices and steps: Σ = E[e²] Σ 16^s Σ 4^t, which gives 23.7 dB for 128 rows.
     """
     config = array_config(load_tile("puma").model)
     assert (config.adc.bits, config.weights.scheme) == (8, "offset")

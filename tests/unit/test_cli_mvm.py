@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from archsim.cli import app, main
-from archsim.explore.mvm import MvmWanted, read_tile
+from archsim.hardware.read import MvmWanted, read_tile
 from archsim.report.mvm import budget_figure, budget_records
 
 NOISY = ["--set", "device.set={sigma: 0.05, read_sigma: 0.02}", "--set", "wires={wordline: 1 ohm, bitline: 1 ohm}"]
@@ -86,20 +86,23 @@ def test_bad_input_ends_with_one_message(
         main()
     assert caught.value.code == 2
     out = capsys.readouterr()
-    assert out.err.startswith("archsim: ") and message in out.err
+    assert out.err.startswith("archsim: ")
+    assert message in out.err
     assert not out.out
 
 
 @pytest.mark.slow
 def test_the_same_bytes_for_any_number_of_threads() -> None:
     program = (
-        "import numpy as np; from archsim.explore.mvm import *;"
+        "import numpy as np; from archsim.hardware.read import *;"
         "run = read_tile('puma', ['device.set={sigma: 0.05, read_sigma: 0.02}'], MvmWanted(batch=200));"
         "print(run.matrix.mvm(run.inputs, 0).tobytes().hex())"
     )
     outputs = set()
     for threads in ("1", "2"):
         environment = {**__import__("os").environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
-        run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+        run = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        )
         outputs.add(run.stdout)
     assert len(outputs) == 1

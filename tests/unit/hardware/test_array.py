@@ -17,7 +17,11 @@ ISAAC = "core.components."
 @pytest.mark.parametrize("cell_bits", [1, 2, 3, 5])
 @pytest.mark.parametrize("bits", [2, 8, 16])
 def test_a_weight_has_as_many_cells_in_time_as_in_value(scheme: str, cell_bits: int, bits: int) -> None:
-    keys = [f"core.encoding.scheme={scheme}", f"{ISAAC}crossbar.cell_bits={cell_bits}", f"core.encoding.weight_bits={bits}"]
+    keys = [
+        f"core.encoding.scheme={scheme}",
+        f"{ISAAC}crossbar.cell_bits={cell_bits}",
+        f"core.encoding.weight_bits={bits}",
+    ]
     tile = load_tile("isaac", keys).model
     assert cells_per_weight(tile.core) == len(planes(array_config(tile).weights))
 

@@ -83,8 +83,8 @@ def test_inputs_that_are_no_inputs_are_refused(inputs: Any, message: str) -> Non
         (lambda: ArrayConfig(read_voltage_v=0.0), "read_voltage_v: expected above 0, got 0.0"),
         (
             lambda: ArrayConfig(effects=frozenset({"gravity"})),  # type: ignore[arg-type]
-            "effects: unknown gravity; there are adc, adc_linearity, adc_noise, dac, levels, nonlinear_iv, programming, "
-            "read_noise, retention, stuck, temperature, wires",
+            "effects: unknown gravity; there are adc, adc_linearity, adc_noise, dac, levels, nonlinear_iv, "
+            "programming, read_noise, retention, stuck, temperature, wires",
         ),
         (
             lambda: ArrayConfig(weights=WeightCode("flipped"), accumulate="slices"),
@@ -108,7 +108,7 @@ def test_an_array_that_cannot_be_is_refused(make: Any, message: str) -> None:
 
 def test_a_weight_of_more_cells_than_columns_is_refused() -> None:
     config = ArrayConfig(columns=3, weights=WeightCode(bits=8, cell_bits=2))
-    with pytest.raises(NumericError, match="^columns: a weight takes 4 cells side by side, an array has 3 columns$"):
+    with pytest.raises(NumericError, match=r"^columns: a weight takes 4 cells side by side, an array has 3 columns$"):
         program(np.ones((2, 2)), config, np.random.default_rng(0))
 
 
@@ -120,13 +120,15 @@ def test_converters_that_want_data_are_refused_without() -> None:
 
 def test_times_and_temperatures_that_cannot_be_are_refused() -> None:
     matrix = program(np.ones((2, 2)), ArrayConfig(cell=device("rram-milo")), np.random.default_rng(0))
-    with pytest.raises(NumericError, match="^time: expected seconds of at least 0, got -1.0$"):
+    with pytest.raises(NumericError, match=r"^time: expected seconds of at least 0, got -1.0$"):
         matrix.at(time=-1.0)
-    with pytest.raises(NumericError, match="^temperature: expected kelvin above 0, got nan$"):
+    with pytest.raises(NumericError, match=r"^temperature: expected kelvin above 0, got nan$"):
         matrix.at(temperature=float("nan"))
-    with pytest.raises(NumericError, match="^time: the source of rram-milo gives no drift or retention"):
+    with pytest.raises(NumericError, match=r"^time: the source of rram-milo gives no drift or retention"):
         matrix.at(time=1.0)
-    with pytest.raises(NumericError, match="^temperature: the source of rram-milo gives no dependence on temperature$"):
+    with pytest.raises(
+        NumericError, match=r"^temperature: the source of rram-milo gives no dependence on temperature$"
+    ):
         matrix.at(temperature=350.0)
 
 

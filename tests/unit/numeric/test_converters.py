@@ -13,7 +13,10 @@ RNG = np.random.default_rng(7)
 W = RNG.integers(0, 4, (60, 9))
 X = RNG.integers(0, 2, (80, 60))
 ONE_SUM = ArrayConfig(
-    rows=60, columns=9, weights=WeightCode("twos-complement", 2, signed=False, cell_bits=2), inputs=InputCode("unsigned", 1)
+    rows=60,
+    columns=9,
+    weights=WeightCode("twos-complement", 2, signed=False, cell_bits=2),
+    inputs=InputCode("unsigned", 1),
 )
 """One slice and one step: an output is the code of one sum."""
 

@@ -18,8 +18,18 @@ W = RNG.integers(-128, 128, (50, 7))
 X = RNG.integers(-127, 128, (25, 50))
 
 NOISY = device(
-    "generic", g_min_s=2e-6, g_max_s=50e-6, sigma=0.03, read_sigma=0.02, nu=0.05, nu_std=0.01, stuck_on=0.01, levels=5,
-    sinh_v0=0.5, reference_k=300.0, conductance_per_k=1e-3,
+    "generic",
+    g_min_s=2e-6,
+    g_max_s=50e-6,
+    sigma=0.03,
+    read_sigma=0.02,
+    nu=0.05,
+    nu_std=0.01,
+    stuck_on=0.01,
+    levels=5,
+    sinh_v0=0.5,
+    reference_k=300.0,
+    conductance_per_k=1e-3,
 )
 ALL = ArrayConfig(
     rows=32,
@@ -168,7 +178,9 @@ def test_of_pulse_widths_the_variance_grows_with_the_pulses_and_not_with_their_s
     spread = {}
     for drive in ("amplitude", "pulse-width"):
         config = ArrayConfig(
-            weights=WeightCode("offset", 2, signed=False, cell_bits=2), inputs=InputCode("unsigned", 4, 4, drive), cell=cell
+            weights=WeightCode("offset", 2, signed=False, cell_bits=2),
+            inputs=InputCode("unsigned", 4, 4, drive),
+            cell=cell,
         )
         outputs = program(np.full((50, 1), 3), config, np.random.default_rng(0)).mvm(np.full((4000, 50), 9))
         spread[drive] = outputs.std()
@@ -191,7 +203,9 @@ def test_wires_are_those_of_the_transfer_matrix() -> None:
 def test_current_that_is_not_linear_is_that_of_every_amplitude() -> None:
     cell = device("generic", g_min_s=0.0, g_max_s=1e-4, sinh_v0=0.1)
     config = ArrayConfig(
-        weights=WeightCode("twos-complement", 3, signed=False, cell_bits=3), inputs=InputCode("unsigned", 2, 2), cell=cell
+        weights=WeightCode("twos-complement", 3, signed=False, cell_bits=3),
+        inputs=InputCode("unsigned", 2, 2),
+        cell=cell,
     )
     w, x = np.random.default_rng(3).integers(0, 8, (30, 4)), np.random.default_rng(4).integers(0, 4, (20, 30))
     volts = x * 0.2 / 3
