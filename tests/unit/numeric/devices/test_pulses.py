@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from archsim.numeric.devices import device
+from archsim.numeric.devices.pulses import LinearStep
 
 
 def rng(seed: int = 3) -> np.random.Generator:
@@ -35,6 +36,14 @@ def test_electrochemical_cells_that_overshoot_are_moved_back() -> None:
     assert not written.failed.any()
     assert written.pulses is not None
     assert written.pulses.max() > 10  # as far as the whole range: some went back and forth
+
+
+def test_a_step_down_grows_away_from_the_lower_bound_by_its_own_slope() -> None:
+    # From -1 by halves to 0.5, which is 0.1 too far; down by 0.5 (1 + 0.5 / 2) to -0.125, and up to 0.375.
+    law = LinearStep(0.5, -1.0, 1.0, 0.0, 0.5, 0.0, 0.0, g_min_s=0.0, g_max_s=2e-6)
+    outcome = law.verified(np.array([1.4e-6]), np.array([0.06e-6]), 100, rng())
+    assert outcome.g_s == pytest.approx(1.375e-6)
+    assert outcome.pulses == [5]
 
 
 def test_electrochemical_cells_without_scatter_fail_where_no_step_leads() -> None:
