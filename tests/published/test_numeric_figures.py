@@ -47,7 +47,7 @@ def test_pumas_biased_slices_need_nine_bits_and_lose_to_eight() -> None:
     """128 rows of cells up to 3 sum to 384: 8 bits have steps of 384/255 units, 9 bits one unit.
 
     The sums are whole numbers, and code × 384/255 is off by e.  For uniform weights and inputs the error of a
-    conversion is close to independent between slices and steps: Σ = E[e²] Σ 16^s Σ 4^t, which gives 23.7 dB for 128 rows.
+    conversion is close to independent between slices and steps: Σ = E[e²] Σ 16^s Σ 4^t, 23.7 dB for 128 rows.
     """
     config = array_config(load_tile("puma").model)
     assert (config.adc.bits, config.weights.scheme) == (8, "offset")

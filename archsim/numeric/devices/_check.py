@@ -15,7 +15,8 @@ __all__ = ["Floats", "conductances", "number", "same_shape", "siemens", "voltage
 Floats = NDArray[np.float64]
 
 _ROUNDING: Final = 1e-9
-"""How far beyond a limit a value may lie, relative to the limit, and still count as the limit."""
+"""How far beyond a limit a value may lie, relative to the limit, and still count as the limit; float32 may by its own
+rounding."""
 
 
 def siemens(value: float) -> str:
@@ -45,7 +46,8 @@ def conductances(what: str, values: ArrayLike, low_s: float, high_s: float) -> F
     What lies outside by rounding alone is moved onto the limit.
     """
     array = _numbers(what, values)
-    slack = _ROUNDING * (high_s if math.isfinite(high_s) else 0.0)
+    single = np.asarray(values).dtype == np.float32
+    slack = (1e-6 if single else _ROUNDING) * (high_s if math.isfinite(high_s) else 0.0)
     _refuse(what, array, ~np.isfinite(array), "not a finite number")
     if low_s == 0.0:
         _refuse(what, array, array < 0.0, "negative")

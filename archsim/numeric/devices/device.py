@@ -114,7 +114,10 @@ class Device:
         return tuple(effect for effect in EFFECTS if has[effect])
 
     def only(self, *effects: str) -> Device:
-        """This device with these effects and no others: what is left out is ideal, whatever the source gives of it."""
+        """This device with these effects and no others: what is left out is ideal, whatever the source gives of it.
+
+        What is named and not given by the source stays refused when it is asked for.
+        """
         for effect in effects:
             if effect not in EFFECTS:
                 hint = nearest(effect, EFFECTS) or f"; there are {', '.join(EFFECTS)}"

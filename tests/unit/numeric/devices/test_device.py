@@ -87,6 +87,14 @@ def test_with_every_effect_off_nothing_changes() -> None:
     assert not written.failed.any()
 
 
+def test_an_effect_that_is_named_and_not_given_by_the_source_stays_refused() -> None:
+    joshi = device("pcm-joshi")
+    assert joshi.only(*EFFECTS) == joshi
+    np.testing.assert_array_equal(joshi.only("programming").at(ONE, ONE, DAY, None, rng()), ONE)
+    with pytest.raises(DeviceError, match="no drift or retention"):
+        joshi.only("programming", "retention").at(ONE, ONE, DAY, None, rng())
+
+
 def test_generic_without_settings_is_ideal() -> None:
     assert device("generic", **SPAN).effects == ()
 
@@ -315,6 +323,14 @@ def test_time_and_energy_of_pulses_are_given_where_they_are_known() -> None:
 def test_what_is_worn_follows_from_the_operations_counted() -> None:
     cell = device("generic", **SPAN, endurance=1000)
     assert cell.worn([999, 1000, 1001]).tolist() == [False, False, True]
+
+
+def test_what_is_beyond_the_range_by_rounding_alone_counts_as_its_limit() -> None:
+    beyond = np.nextafter(25e-6, 1)
+    assert PCM.quantised(beyond) == 25e-6
+    single = np.full(2, 25e-6 * (1 + 1e-7), np.float32)
+    assert single[0] > 25e-6
+    np.testing.assert_array_equal(PCM.quantised(single), 25e-6)
 
 
 def test_scalars_and_empty_arrays_are_arrays_like_others() -> None:
