@@ -122,7 +122,7 @@ class ProgrammedMatrix:
             clipped=dict(reading.clipped),
             conversions=reading.conversions,
             causes=causes(effects, product, reading.outputs, alone),
-            programming=programming(self.cells),
+            programming=programming(self.cells, self.config.cell),
             grid=tuple(block.matrix.step for block in self._reader.blocks),
         )
 

@@ -14,6 +14,7 @@ from archsim.numeric.config import ArrayConfig, Effect
 
 if TYPE_CHECKING:
     from archsim.numeric.cells import Cells
+    from archsim.numeric.devices import Device
 
 __all__ = ["WORDS", "Cause", "Report", "active", "causes", "programming", "snr_db", "with_effects"]
 
@@ -102,18 +103,20 @@ def causes(effects: list[Effect], product: Floats, outputs: Floats, read: ReadWi
     return tuple(out)
 
 
-def programming(cells: Cells) -> dict[str, Any]:
-    """Operations, seconds, joules and given-up cells of programming; None where the device's source does not say."""
+def programming(cells: Cells, device: Device) -> dict[str, Any]:
+    """Operations, seconds, joules, given-up and worn-out cells of programming; None where the device's source does not
+    say.  ``seconds`` adds up the pulses of all cells, as if they were programmed one after the other."""
     done = cells.programmed
-    counts = {
+    knows_wear = done.pulses is not None and device.endurance is not None
+    return {
         "cells": int(done.g_s.size),
         "pulses": None if done.pulses is None else int(done.pulses.sum()),
         "most_pulses": None if done.pulses is None else int(done.pulses.max()),
         "seconds": None if done.seconds is None else float(done.seconds.sum()),
         "energy_j": None if done.energy_j is None else float(done.energy_j.sum()),
         "failed": int(done.failed.sum()),
+        "worn": int(device.worn(done.pulses).sum()) if done.pulses is not None and knows_wear else None,
     }
-    return counts
 
 
 def with_effects(config: ArrayConfig, effects: frozenset[Effect]) -> ArrayConfig:

@@ -223,11 +223,12 @@ def test_the_report_adds_up_the_error_of_independent_causes() -> None:
 
 
 def test_write_and_verify_narrows_the_error_and_counts_its_pulses() -> None:
-    cell = device("generic", g_min_s=2e-6, g_max_s=50e-6, sigma=0.1, pulse_s=1e-7, pulse_v=1.5)
+    cell = device("generic", g_min_s=2e-6, g_max_s=50e-6, sigma=0.1, pulse_s=1e-7, pulse_v=1.5, endurance=4)
     config = replace(ALL, cell=cell, effects=frozenset({"programming"}))
     once = program(W, config, np.random.default_rng(1)).report(X)
     verified = program(W, replace(config, tolerance=0.02), np.random.default_rng(1)).report(X)
     assert verified.snr_db > once.snr_db + 6
     assert verified.programming["pulses"] > 3 * once.programming["pulses"]
     assert verified.programming["seconds"] == pytest.approx(verified.programming["pulses"] * 1e-7)
+    assert once.programming["worn"] == 0 < verified.programming["worn"]
     assert verified.programming["energy_j"] > 3 * once.programming["energy_j"]
