@@ -115,6 +115,7 @@ Replicate = Annotated[
     list[str] | None,
     typer.Option(metavar="LAYER=N", help="Copies of a layer, repeatable; 'none' for one of each; default: balanced."),
 ]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Processes to use; default: one for each processor.")]
 IdleTiles = Annotated[bool, typer.Option(help="Count the static power of tiles that hold nothing.")]
 
 
@@ -165,6 +166,7 @@ def compare(
     set_: Set = None,
     engine: EngineOption = None,
     idle_tiles: IdleTiles = True,
+    jobs: Jobs = None,
     out: Out = None,
     json: Json = None,
 ) -> None:
@@ -172,6 +174,7 @@ def compare(
     from archsim.explore.compare import compare as compare_designs
     from archsim.explore.compare import prepare, ratios
     from archsim.explore.options import options
+    from archsim.explore.pool import processors
     from archsim.report.hardware import plain_text, print_wide
     from archsim.report.progress import progress
     from archsim.report.runs import comparison_tables, require_folder, write_comparison
@@ -180,8 +183,8 @@ def compare(
     require_folder(out)
     comparison = prepare(chips, workload, count, set_ or [])
     runs = []
-    with progress(3 * len(comparison.designs)) as report:
-        for result in compare_designs(comparison, wanted, report):
+    with progress(len(comparison.designs)) as report:
+        for result in compare_designs(comparison, wanted, report, jobs or processors()):
             runs.append(result)
             print(plain_text(result.one_line()).plain, file=sys.stderr)  # not by echo, which passes by the bar
     normalised = ratios(runs)

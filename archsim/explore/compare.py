@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from archsim.compile.network import chips_to_fit
 from archsim.errors import ArchsimError, CompileError
 from archsim.explore.options import Options
+from archsim.explore.pool import in_processes
 from archsim.explore.run import Design, load_design, run_design
 from archsim.hardware.rollup import chip_rollup
 from archsim.results import Run, geometric_mean, per
@@ -82,17 +83,22 @@ def _require_own_names(what: str, names: dict[str, str]) -> None:
         seen[name] = given
 
 
-def _named(report: Report, name: str) -> Report:
-    return lambda step: report(f"{name}: {step}")
+def compare(
+    comparison: Comparison, options: Options, report: Report = lambda step: None, jobs: int = 1
+) -> Iterator[Run]:
+    """Run every pair, network by network, by ``jobs`` processes; a Run is given as soon as it and those before it are
+    ready.  ``report`` is told which pair is waited for."""
+    workloads = dict.fromkeys(work for _, work in comparison.designs)
+    pairs = [(chip, work) for work in workloads for chip in comparison.chips]
+    work = [(comparison.designs[chip, work], comparison.chips[chip], options) for chip, work in pairs]
+    runs = in_processes(_run, work, jobs)
+    for chip, workload in pairs:
+        report(f"{chip} {workload}")
+        yield next(runs)
 
 
-def compare(comparison: Comparison, options: Options, report: Report = lambda step: None) -> Iterator[Run]:
-    """Run every pair, network by network; a Run is given as soon as it is ready."""
-    for workload in dict.fromkeys(work for _, work in comparison.designs):
-        for chip in comparison.chips:
-            design = comparison.designs[chip, workload]
-            named = _named(report, f"{chip} {workload}")
-            yield run_design(design, comparison.chips[chip], options, named)
+def _run(pair: tuple[Design, int, Options]) -> Run:
+    return run_design(*pair)
 
 
 def ratios(runs: Sequence[Run]) -> list[dict[str, object]]:

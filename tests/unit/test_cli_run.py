@@ -285,7 +285,7 @@ def test_an_interrupt_while_writing_leaves_every_file_whole(call: Command, monke
 
 def compare(call: Command, *words: str) -> tuple[int, str, str]:
     return call("compare", "isaac-ce", "puma", "--workload", "small.yaml", "--workload", "dense.yaml", *SMALL,
-                "--images", "2", *words)  # fmt: skip
+                "--images", "2", "--jobs", "1", *words)  # fmt: skip
 
 
 def test_the_json_of_compare_is_a_list_of_runs_in_order(call: Command) -> None:
@@ -301,6 +301,11 @@ def test_the_json_of_compare_is_a_list_of_runs_in_order(call: Command) -> None:
     assert [line.split(": ")[0] for line in lines] == [f"{work} on 1 × {chip}" for work, chip in order]
 
 
+def test_compare_uses_as_many_processes_as_it_is_told(call: Command) -> None:
+    assert compare(call, "--jobs", "2", "--json", "-")[0] == 0
+    assert call("compare", "puma", "--workload", "small.yaml", "--jobs", "0")[0] == 2
+
+
 def test_compare_prints_a_table_and_the_ratios(call: Command) -> None:
     code, out, _ = compare(call)
     assert code == 0
@@ -314,9 +319,9 @@ def test_the_line_of_each_run_appears_as_soon_as_it_is_ready(
 ) -> None:
     real, before = comparing.run_design, []
 
-    def run_design(design: Any, chips: Any, options: Any, report: Any) -> Any:
+    def run_design(design: Any, chips: Any, options: Any) -> Any:
         before.append(len(capsys.readouterr().err.splitlines()))
-        return real(design, chips, options, report)
+        return real(design, chips, options)
 
     monkeypatch.setattr(comparing, "run_design", run_design)
     assert compare(call)[0] == 0

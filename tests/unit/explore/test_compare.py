@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -94,8 +95,7 @@ def test_runs_come_workload_by_workload_in_the_order_given_each_when_it_is_ready
 ) -> None:
     done: list[str] = []
 
-    def run_design(design, chips, options, report):  # type: ignore[no-untyped-def]
-        report("step")
+    def run_design(design, chips, options):  # type: ignore[no-untyped-def]
         done.append(f"{design.graph.name} on {chips} {design.chip.model.name}")
         return done[-1]
 
@@ -105,13 +105,16 @@ def test_runs_come_workload_by_workload_in_the_order_given_each_when_it_is_ready
     assert next(runs) == "first on 2 puma"
     assert done == ["first on 2 puma"]  # nothing more has been run
     assert list(runs) == ["first on 2 isaac-ce", "second on 2 puma", "second on 2 isaac-ce"]
-    assert steps[0] == f"puma {files[0]}: step"
+    assert steps == [f"{chip} {file}" for file in files for chip in ("puma", "isaac-ce")]
 
 
 def test_a_real_comparison_gives_a_run_for_each_pair(files: list[str]) -> None:
     comparison = prepare(["isaac-ce", "puma"], [files[1]], None, small(4))
     runs = list(compare(comparison, Options(images=2)))
     assert [(run.chip, run.workload, run.chips) for run in runs] == [("isaac-ce", "second", 1), ("puma", "second", 1)]
+    assert [dataclasses.replace(run, wall={}) for run in compare(comparison, Options(images=2), jobs=2)] == [
+        dataclasses.replace(run, wall={}) for run in runs
+    ]
     rows = ratios(runs)
     assert [row["metric"] for row in rows] == list(METRICS)
 
