@@ -96,9 +96,7 @@ def devices() -> None:
     pcm, rng = device("pcm-aihwkit"), np.random.default_rng(0)
     target = np.full(1_000_000, 25e-6)
     programmed = pcm.programmed(target, rng).g_s
-    print(
-        "\nPCM at full state over 10^6 cells (closed form: σ 1.0554 µS; drift at the mean exponent 0.7751, 0.6635, 0.4969)"
-    )
+    print("\nPCM at full state, 10^6 cells (closed form: 1.0554 µS; at the mean exponent 0.7751, 0.6635, 0.4969)")
     times = (3600, 86400, 31536000)
     later = [pcm.at(target, target, t, None, np.random.default_rng(1)) / 25e-6 for t in times]
     print(f"  σ {programmed.std() * 1e6:.4f} µS; median cell after an hour, a day, a year: ", end="")

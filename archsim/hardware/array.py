@@ -8,7 +8,7 @@ from typing import Any
 
 from archsim.errors import NumericError
 from archsim.hardware.mvm import adc, crossbar, dac
-from archsim.numeric.config import AdcConfig, ArrayConfig, DacConfig, Effect, InputCode, WeightCode, ideal_cell
+from archsim.numeric.config import AdcConfig, ArrayConfig, DacConfig, InputCode, WeightCode, ideal_cell
 from archsim.numeric.devices import Device, device
 from archsim.numeric.wires import Wires
 from archsim.spec.array import Device as DeviceSpec
@@ -19,13 +19,13 @@ from archsim.units import Quantity
 __all__ = ["array_config"]
 
 
-def array_config(tile: Tile, effects: frozenset[Effect] | None = None) -> ArrayConfig:
-    """What an MVM in the arrays of ``tile`` returns; ``effects`` switches all others off.
+def array_config(tile: Tile) -> ArrayConfig:
+    """What an MVM in the arrays of ``tile`` returns.
 
     NumericError or DeviceError, which name the key, for what can be timed and not be simulated in value.
     """
     core, spec = tile.core, tile.device
-    given: dict[str, Any] = {} if effects is None else {"effects": effects}
+    given: dict[str, Any] = {}
     if spec is not None:
         given |= {"tolerance": spec.tolerance, "tolerance_of": spec.tolerance_of}
         given |= {"read_time_s": None if spec.read_time is None else float(spec.read_time.value)}

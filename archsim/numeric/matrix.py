@@ -96,6 +96,8 @@ class ProgrammedMatrix:
     def read(self, batch: ArrayLike, first: int | None = None) -> Reading:
         """As :meth:`mvm`, with what the converters saw."""
         x, single = self._inputs(batch)
+        if first is not None and first < 0:
+            raise NumericError(f"first: expected at least 0, got {first}")
         if first is None:
             first = self.reads[0]
             self.reads[0] += len(x)
