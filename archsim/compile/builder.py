@@ -97,11 +97,12 @@ class Builder:
         return self._hop(self.link(key), amount, parent)
 
     def _hop(self, link: int, amount: int, parent: int) -> Hop:
-        known = self._service_of[link]
-        time = known.get(amount)
-        if time is None:
-            time = known[amount] = duration_ps(amount, self._rates[link])
-        return Hop(link, time, parent)
+        return Hop(link, self._service_of[link].get(amount) or self._service(link, amount), parent)
+
+    def _service(self, link: int, amount: int) -> int:
+        """The time of an amount at a link, kept for the next time."""
+        time = self._service_of[link][amount] = duration_ps(amount, self._rates[link])
+        return time
 
     # -- element-wise work ----------------------------------------------------------------------
 
@@ -150,21 +151,20 @@ class Builder:
     def _routed(self, source: int, targets: list[int], bits: int) -> tuple[list[Hop], list[int]]:
         """The route tree from a tile to others, each ending in the write into its tile's buffer; where each hangs."""
         distinct = list(dict.fromkeys(targets))
-        entries = self.board.entries(distinct)
-        paths = [self._path(source, target, entry) for target, entry in zip(distinct, entries, strict=True)]
+        known = self._paths
+        ways = [(source, target, entry) for target, entry in zip(distinct, self.board.entries(distinct), strict=True)]
+        paths = [known.get(way) or self._path(*way) for way in ways]
         nodes, hangs = merged(paths)
-        hops = [self._hop(link, bits, parent) for link, parent in nodes]
+        services = self._service_of
+        hops = [Hop(link, services[link].get(bits) or self._service(link, bits), parent) for link, parent in nodes]
         at = dict(zip(distinct, hangs, strict=True))
         return hops, [at[target] for target in targets]
 
     def _path(self, source: int, target: int, entry: int | None) -> tuple[int, ...]:
         """The links from one tile to another, the target's buffer the last of them."""
-        key = source, target, entry
-        path = self._paths.get(key)
-        if path is None:
-            links = self.board.path(source, target, entry)
-            keys = links if target == HOST else (*links, ("buffer", target))
-            path = self._paths[key] = tuple(self.link(link) for link in keys)
+        links = self.board.path(source, target, entry)
+        keys = links if target == HOST else (*links, ("buffer", target))
+        path = self._paths[source, target, entry] = tuple([self.link(link) for link in keys])
         return path
 
     def connect(self, name: str, sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> None:

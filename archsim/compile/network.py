@@ -34,7 +34,7 @@ Replication = Literal["balanced", "none"] | Mapping[str, int]
 MUCH = 1.15
 """How many times as long as the slowest stage the busiest link may work before other placements are tried."""
 
-TRIES = 3
+TRIES = 2
 """The placements that are compared at the most."""
 
 
@@ -171,7 +171,8 @@ def _best(graph: Graph, board: Board, ways: Iterator[Attempt], check_buffers: bo
     """The first way of which no link needs much longer than its stages, or else the best of the first few; the next
     few if the buffers are too small for those."""
     failure: BufferTooSmallError | None = None
-    while drafts := _next_drafts(graph, board, ways):
+    placed = _different(ways)
+    while drafts := _next_drafts(graph, board, placed):
         for draft in sorted(drafts, key=lambda d: max(d.links_ps, d.stages_ps)):
             try:
                 return _finished(graph, board, draft, check_buffers)
@@ -181,17 +182,26 @@ def _best(graph: Graph, board: Board, ways: Iterator[Attempt], check_buffers: bo
     raise failure
 
 
-def _next_drafts(graph: Graph, board: Board, ways: Iterator[Attempt]) -> list[_Draft]:
-    """The next ways that fit, up to the first of which no link needs much longer than its stages."""
-    drafts: list[_Draft] = []
+def _different(ways: Iterator[Attempt]) -> Iterator[tuple[Attempt, list[Placement]]]:
+    """The ways that fit, with where everything stands; none that puts everything where one before did."""
+    known: set[tuple[Placement, ...]] = set()
     for attempt in ways:
-        if (placements := attempt.placed()) is not None:
-            builder = Builder(board, board.chip.tile.core.encoding.input_bits)
-            mapped = {m.layer.name: m for m in attempt.planner.mapped(attempt.copies)}
-            lowered = lower(builder, graph, mapped, placements, attempt.copies)
-            drafts.append(_Draft(attempt, placements, builder, lowered, builder.program()))
-            if len(drafts) == TRIES or drafts[-1].links_ps <= MUCH * drafts[-1].stages_ps:
-                break
+        placements = attempt.placed()
+        if placements is not None and tuple(placements) not in known:
+            known.add(tuple(placements))
+            yield attempt, placements
+
+
+def _next_drafts(graph: Graph, board: Board, placed: Iterator[tuple[Attempt, list[Placement]]]) -> list[_Draft]:
+    """The next ways, up to the first of which no link needs much longer than its stages."""
+    drafts: list[_Draft] = []
+    for attempt, placements in placed:
+        builder = Builder(board, board.chip.tile.core.encoding.input_bits)
+        mapped = {m.layer.name: m for m in attempt.planner.mapped(attempt.copies)}
+        lowered = lower(builder, graph, mapped, placements, attempt.copies)
+        drafts.append(_Draft(attempt, placements, builder, lowered, builder.program()))
+        if len(drafts) == TRIES or drafts[-1].links_ps <= MUCH * drafts[-1].stages_ps:
+            break
     return drafts
 
 

@@ -35,9 +35,6 @@ ORDERS: dict[Order, float] = {"network": 1.0, "largest": 1.1, "dense": 1.2}
 SOFT = 1.05
 """By what factor the interval must be smaller for a placement against the estimates of buffers to be preferred."""
 
-FINER = 1.08
-"""The ratio of intervals between two strict placements that are tried."""
-
 COARSER = 1.25
 """The ratio of intervals between two attempts when buffers came out too small in all before."""
 
@@ -230,22 +227,12 @@ def attempts(ways: list[Planner], copies: Copies, *, balance: bool) -> Iterator[
 
 
 def _balanced(planner: Planner, copies: Copies, order: Order, strict: bool) -> Attempt:
-    """The copies with the smallest interval at which everything fits; ``copies`` if even they do not.
-
-    First fit is not monotone: it may fail with some copies and go well with more.  What bisection finds is therefore
-    compared with smaller intervals, from what the cores allow on.
-    """
-    most = planner.most_copies()
+    """The copies with the smallest interval at which everything fits; ``copies`` if even they do not."""
 
     def fits(tried: Copies) -> bool:
         return planner.place(tried, order, strict=strict) is not None
 
     if not fits(copies):
         return Attempt(planner, copies, order, strict)
-    found = balanced(planner.layers, most, fits)
-    pace = planner.least_pace()
-    while strict and pace < planner.pace(found):
-        if fits(tried := copies_at(planner.layers, pace, most)):
-            found = tried
-        pace = max(pace + 1, int(pace * FINER))
+    found = balanced(planner.layers, planner.most_copies(), fits, planner.least_pace())
     return Attempt(planner, found, order, strict)

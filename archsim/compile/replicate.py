@@ -1,8 +1,8 @@
 """Replicate: how many copies of each layer, so that the pipeline is balanced.
 
 With W windows in a layer and a time I between two MVMs, r copies take ceil(W / r) · I an image.  The smallest
-interval T of the whole pipeline for which copies r = ceil(W · I / T) still fit is found by bisection, since the
-copies only fall as T grows.  T is one of the values ceil(W / r) · I.
+interval T of the whole pipeline for which copies r = ceil(W · I / T) still fit is looked for from below, in growing
+steps and then by bisection, since the copies only fall as T grows.  T is one of the values ceil(W / r) · I.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ Each reads from all the stages of its columns in the layer before, so that flows
 """
 
 
+FINER = 1.08
+"""The ratio of the first two intervals that are tried; that of the next two is as much larger again."""
+
+
 def most_copies(layer: Layer, copies_a_tile: int) -> int:
     """The copies of ``layer`` above which its strips would get too narrow, ``copies_a_tile`` of them working as one."""
     columns = layer.output_shape[2] if len(layer.output_shape) == 3 else 1
@@ -38,15 +42,23 @@ def copies_at(layers: Sequence[Layer], windows_each: int, most: Mapping[str, int
     }
 
 
-def balanced(layers: Sequence[Layer], most: Mapping[str, int], fits: Callable[[Copies], bool]) -> Copies:
+def balanced(
+    layers: Sequence[Layer], most: Mapping[str, int], fits: Callable[[Copies], bool], least: int = 1
+) -> Copies:
     """The copies with the smallest common interval that ``fits`` accepts; with one copy each they must fit.
 
-    All layers run on the same cores, so the interval of an MVM is common and T / I is a number of windows.
-    A recurrent network is not replicated: its steps follow each other.  Once a layer has its ``most`` copies, more of
-    the others would gain nothing.
+    All layers run on the same cores, so the interval of an MVM is common and T / I is a number of windows, of which no
+    fewer than ``least`` can fit.  A recurrent network is not replicated: its steps follow each other.  Once a layer has
+    its ``most`` copies, more of the others would gain nothing.
+
+    First fit is not monotone: it may fail with some copies and go well with more.  So the search begins where it may
+    first go well, and what lies far above is not looked at.
     """
-    low, high = 0, max(layer.windows for layer in layers)
-    low = max([low, *(-(-layer.windows // most[layer.name]) - 1 for layer in layers if layer.steps == 1)])
+    end = max(layer.windows for layer in layers)
+    low = max([least - 1, *(-(-layer.windows // most[layer.name]) - 1 for layer in layers if layer.steps == 1)])
+    high, step = min(low + 1, end), FINER
+    while high < end and not fits(copies_at(layers, high, most)):
+        low, high, step = high, min(end, max(high + 1, int(high * step))), step * FINER
     while high - low > 1:
         middle = (low + high) // 2
         if fits(copies_at(layers, middle, most)):

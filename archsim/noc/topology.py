@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
 import networkx as nx
@@ -57,7 +57,7 @@ def xy_path(start: Router, end: Router) -> list[Router]:
     return path
 
 
-def merged(paths: Iterable[Iterable[Step]]) -> tuple[list[tuple[Step, int]], list[int]]:
+def merged(paths: Iterable[Sequence[Step]]) -> tuple[list[tuple[Step, int]], list[int]]:
     """The tree of several paths from one place: each step with the index of its parent (-1 for a first), and the
     index of the last step of each path (-1 for an empty one).
 
@@ -67,12 +67,12 @@ def merged(paths: Iterable[Iterable[Step]]) -> tuple[list[tuple[Step, int]], lis
     index: dict[Step, int] = {}
     at: list[int] = []
     for path in paths:
-        parent = -1
-        for step in path:
-            known = index.get(step)
-            if known is None:
-                known = index[step] = len(nodes)
-                nodes.append((step, parent))
-            parent = known
+        new = len(path)
+        while new and path[new - 1] not in index:  # from the end: most of a path is known from those before
+            new -= 1
+        parent = index[path[new - 1]] if new else -1
+        for step in path[new:]:
+            nodes.append((step, parent))
+            parent = index[step] = len(nodes) - 1
         at.append(parent)
     return nodes, at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -61,7 +62,7 @@ class Core(Strict):
     issue: Issue | None = None
     components: Rows
 
-    @property
+    @cached_property
     def cycle_ps(self) -> int:
         """The cycle in ps."""
         return _ps(self.cycle)
@@ -131,7 +132,7 @@ class Tile(Strict):
     published: list[Published] = []
     readings: list[Reading] = []
 
-    @property
+    @cached_property
     def cycle_ps(self) -> int:
         """The cycle of the tile's clock in ps."""
         return _ps(self.cycle)

@@ -5,10 +5,15 @@ The chip is ISAAC-CE unless said otherwise: values of 2 bytes, tiles with 96 arr
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from archsim.compile import network as module
+from archsim.compile.lower import Lowered, lower
 from archsim.compile.network import Compiled, compile_network
+from archsim.compile.place import Placement
 from archsim.errors import CompileError, DeadlockError
 from archsim.hardware.mvm import mvm_timing
 from archsim.program import Program
@@ -267,3 +272,18 @@ def test_an_operator_without_a_unit_is_refused_by_name():
     with pytest.raises(CompileError) as caught:
         compile_network(network([8], {"dense": 4}), chip("isaac-ce", "tile.units.relu=null"), 1)
     assert "needs the operator 'relu', for which tile 'isaac' has no unit" in str(caught.value)
+
+
+def test_no_placement_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[Placement, ...]] = []
+
+    def recorded(*args: Any) -> Lowered:
+        tried.append(tuple(args[3]))
+        return lower(*args)
+
+    monkeypatch.setattr(module, "lower", recorded)
+    monkeypatch.setattr(module, "MUCH", 0)
+    monkeypatch.setattr(module, "TRIES", 99)
+    small = network([3, 8, 8], {"conv": 8} | CONV, {"maxpool": 2}, {"flatten": True}, {"dense": 10})
+    compile_network(small, chip("isaac-ce", "tiles=8"), 1)
+    assert 1 <= len(tried) == len(set(tried)) < 18  # of three buffer shares, three orders, and two strictnesses
