@@ -5,7 +5,7 @@
 and ``netlist`` the array as a SPICE deck.  ``docs/wires.md`` gives the model and its formulas.
 """
 
-from archsim.numeric.wires.cells import Cell, Current, LinearCell, Passive, Selector, Sinh, Transistor
+from archsim.numeric.wires.cells import Cell, Current, LinearCell, Passive, Selector, Transistor
 from archsim.numeric.wires.margins import ReadMargin, WriteMargin, read_margin, write_margin
 from archsim.numeric.wires.model import Wires
 from archsim.numeric.wires.solver import Solution, solve
@@ -21,7 +21,6 @@ __all__ = [
     "ReadMargin",
     "Selector",
     "Settling",
-    "Sinh",
     "Solution",
     "Transistor",
     "Wires",

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from archsim.errors import ArchsimError, nearest
+from archsim.errors import NumericError, nearest
 from archsim.numeric.wires.cells import Cell
 from archsim.numeric.wires.model import Wires
 from archsim.numeric.wires.network import Array
@@ -159,10 +159,10 @@ def _read(
 
 def _place(at: tuple[int, int], shape: tuple[int, int]) -> tuple[int, int]:
     if not all(isinstance(k, int) and 0 <= k < size for k, size in zip(at, shape, strict=True)):
-        raise ArchsimError(f"wires: at must be a row and a column of the {shape[0]} × {shape[1]} array, got {at!r:.60}")
+        raise NumericError(f"wires: at must be a row and a column of the {shape[0]} × {shape[1]} array, got {at!r:.60}")
     return at
 
 
 def _known(name: str, word: str, words: tuple[str, ...]) -> None:
     if word not in words:
-        raise ArchsimError(f"wires: {name} must be one of {', '.join(words)}, got {word!r:.40}{nearest(word, words)}")
+        raise NumericError(f"wires: {name} must be one of {', '.join(words)}, got {word!r:.40}{nearest(word, words)}")

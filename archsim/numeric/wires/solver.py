@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from archsim.errors import ArchsimError
+from archsim.errors import NumericError
 from archsim.numeric.wires.cells import Cell, Current, LinearCell, Passive, memristor_voltage
 from archsim.numeric.wires.ends import end_currents
 from archsim.numeric.wires.linear import BlockElimination, ConjugateGradients, LinearSystem
@@ -80,11 +79,11 @@ def checked_conductances(g_s: ArrayLike) -> Array:
     """``g_s`` as a matrix of floats; an error if it is none, or holds what is no conductance."""
     array = np.asarray(g_s, dtype=np.float64)
     if array.ndim != 2 or array.size == 0:
-        raise ArchsimError(f"wires: conductances must be a matrix of rows × columns, got the shape {array.shape}")
+        raise NumericError(f"wires: conductances must be a matrix of rows × columns, got the shape {array.shape}")
     bad = ~(np.isfinite(array) & (array >= 0))
     if bad.any():
         row, column = np.argwhere(bad)[0]
-        raise ArchsimError(
+        raise NumericError(
             f"wires: a conductance must be 0 or more and finite, got {array[row, column]} S at row {row}, column "
             f"{column}"
         )
@@ -95,9 +94,9 @@ def checked_voltages(name: str, values: ArrayLike, lines: int) -> Array:
     """``values`` as one voltage for each line; an error if they are none."""
     array = np.asarray(values, dtype=np.float64)
     if array.shape not in ((), (lines,)):
-        raise ArchsimError(f"wires: {name} must hold {lines} voltages, got the shape {array.shape}")
+        raise NumericError(f"wires: {name} must hold {lines} voltages, got the shape {array.shape}")
     if not np.isfinite(array).all():
-        raise ArchsimError(f"wires: {name} must hold finite voltages, got {array[~np.isfinite(array)].flat[0]}")
+        raise NumericError(f"wires: {name} must hold finite voltages, got {array[~np.isfinite(array)].flat[0]}")
     return np.broadcast_to(array, (lines,))
 
 
@@ -107,7 +106,7 @@ def _mask(name: str, values: ArrayLike | None, lines: int) -> Mask:
     array = np.asarray(values)
     if array.shape != (lines,) or array.dtype != np.bool_:
         got = f"the shape {array.shape} of {array.dtype}"
-        raise ArchsimError(f"wires: {name} must hold {lines} values true or false, got {got}")
+        raise NumericError(f"wires: {name} must hold {lines} values true or false, got {got}")
     return array
 
 
@@ -128,7 +127,7 @@ def solve(
     column or one for all.  ``cell`` is passive if not given.  ``gates`` says for each row whether the transistors are
     on.  The drivers of ``open_rows`` and the terminals of ``open_columns`` are switched off, and the lines float.
 
-    Solved to an estimated error of 1e-9 of the largest voltage drop or better; an ArchsimError says if it cannot be.
+    Solved to an estimated error of 1e-9 of the largest voltage drop or better; an NumericError says if it cannot be.
     """
     g = checked_conductances(g_s)
     rows, columns = g.shape
@@ -153,7 +152,7 @@ def _check_open_lines(g: Array, open_rows: Mask, open_columns: Mask) -> None:
         lost = off & ~g.any(axis=axis)
         if lost.any():
             at = int(np.argmax(lost))
-            raise ArchsimError(f"wires: {name} {at} floats and none of its cells conducts, so its voltage is undefined")
+            raise NumericError(f"wires: {name} {at} floats and none of its cells conducts, so its voltage is undefined")
 
 
 def _operating_point(network: Network, g: Array, v_in: Array, v_out: Array, cell: Cell) -> Solution:
@@ -162,7 +161,7 @@ def _operating_point(network: Network, g: Array, v_in: Array, v_out: Array, cell
         x_w, x_b, cell_a, slope_s = _linear(network, cell.conductance(g), applied)
     else:
         with np.errstate(over="ignore", invalid="ignore"):  # a trial step may lead anywhere
-            x_w, x_b, cell_a, slope_s = _newton(network, partial(_current, cell, g), applied)
+            x_w, x_b, cell_a, slope_s = _newton(network, cell, g, applied)
     cell_v = applied + x_w - x_b
     left, right = end_currents(network.wordlines, -x_w, cell_a, slope_s)
     top, bottom = end_currents(network.bitlines, x_b, cell_a, slope_s)
@@ -178,10 +177,6 @@ def _operating_point(network: Network, g: Array, v_in: Array, v_out: Array, cell
         bottom_a=bottom[None],
         drive_w=float((v_in * (left + right)).sum() - (v_out * (top + bottom)).sum()),
     )
-
-
-def _current(cell: Current, g: Array, v: Array) -> Planes:
-    return cell(v, g)
 
 
 def linear_system(network: Network, cells_s: Array, tolerance: float = 1e-8) -> LinearSystem:
@@ -223,40 +218,38 @@ def _linear(network: Network, cells_s: Array, applied: Array) -> Point:
         if uncertain <= TARGET * largest or size > before / 2:
             break
     if not uncertain <= ACCEPTED * largest:
-        raise ArchsimError(
+        raise NumericError(
             f"wires: the solution is uncertain by {uncertain:.1e} V at a largest drop of {largest:.1e} V; "
             "the resistances or conductances differ by too many orders of magnitude"
         )
     return x_w, x_b, cells_s * (applied + x_w - x_b), cells_s
 
 
-def _newton(network: Network, current: Callable[[Array], Planes], applied: Array) -> Point:
+def _newton(network: Network, cell: Current, g: Array, applied: Array) -> Point:
     """Damped Newton.
 
     With rising currents the imbalance is the gradient of a convex function of the node voltages (the co-content:
-    W. Millar, Phil. Mag. 42, 1951), and a line search along each step leads to its only minimum.
+    W. Millar, Phil. Mag. 42, 1150, 1951), and a line search along each step leads to its only minimum.
     """
 
-    def state(x: Planes) -> tuple[Planes, Array, Array]:
-        cell_a, slope = current(applied + x[0] - x[1])
-        return network.imbalance(*x, cell_a), cell_a, slope
+    def missing(x: Planes) -> Planes:
+        return network.imbalance(*x, cell.current_a(g, applied + x[0] - x[1]))
 
     x = np.zeros(network.wordlines.free.shape), np.zeros(network.bitlines.free.shape)
-    missing, cell_a, slope = state(x)
     for _ in range(CORRECTIONS):
-        if not (np.isfinite(cell_a).all() and np.isfinite(slope).all()):
-            raise ArchsimError("wires: the current of a cell is not finite at the voltages that it gets")
+        start, slope = missing(x), cell.slope_s(g, applied + x[0] - x[1])
+        if not all(np.isfinite(values).all() for values in (*start, slope)):
+            raise NumericError("wires: the current of a cell is not finite at the voltages that it gets")
         if (slope < 0).any():
-            raise ArchsimError("wires: the current of a cell must not fall as its voltage rises")
-        step = linear_system(network, slope).solve(-missing[0], -missing[1])
+            raise NumericError("wires: the current of a cell must not fall as its voltage rises")
+        step = linear_system(network, slope).solve(-start[0], -start[1])
         last = max(map(_largest, step)) <= ACCEPTED * max(map(_largest, x))
-        share = 1.0 if last else _line_search(lambda at: state(at)[0], x, step, missing)
-        x = _moved(x, share, step)
-        missing, cell_a, slope = state(x)
+        x = _moved(x, 1.0 if last else _line_search(missing, x, step, start), step)
         if last:  # what is left is the square of the step
-            return *x, cell_a, slope
+            cell_v = applied + x[0] - x[1]
+            return *x, cell.current_a(g, cell_v), cell.slope_s(g, cell_v)
     size = max(map(_largest, step))
-    raise ArchsimError(f"wires: no solution after {CORRECTIONS} Newton steps; the last one was {size:.1e} V")
+    raise NumericError(f"wires: no solution after {CORRECTIONS} Newton steps; the last one was {size:.1e} V")
 
 
 def _line_search(gradient: Callable[[Planes], Planes], x: Planes, step: Planes, start: Planes) -> float:

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from archsim.errors import ArchsimError
-from archsim.numeric.wires.cells import Cell, Passive, Selector, Sinh, Transistor
+from archsim.errors import NumericError
+from archsim.numeric.devices.reading import Ohmic, Sinh
+from archsim.numeric.wires.cells import Cell, Passive, Selector, Transistor
 from archsim.numeric.wires.model import Wires
 from archsim.numeric.wires.network import Array
 from archsim.numeric.wires.solver import checked_conductances, checked_voltages
@@ -127,20 +128,19 @@ class _Block:
 
 def _cell(cell: Cell, name: str, above: str, below: str, g: float) -> Iterator[str]:
     inner = f"m{name}"
-    if isinstance(cell, Passive):
+    if isinstance(cell, Passive | Ohmic):
         yield f"rm{name} {above} {below} {_number(1 / g)}"
     elif isinstance(cell, Transistor):
         yield f"rm{name} {above} {inner} {_number(1 / g)}"
         yield f"rt{name} {inner} {below} {_number(cell.on_ohm)}"
     elif isinstance(cell, Sinh):
-        scale = _number(cell.scale_v)
-        yield f"bm{name} {above} {below} i={_number(g * cell.scale_v)}*sinh(v({above},{below})/{scale})"
+        yield f"bm{name} {above} {below} i={_number(g * cell.v0)}*sinh(v({above},{below})/{_number(cell.v0)})"
     elif isinstance(cell, Selector):
         yield f"rm{name} {above} {inner} {_number(1 / g)}"
         yield f"bs{name} {inner} {below} i={_number(cell.scale_a)}*sinh(v({inner},{below})/{_number(cell.scale_v)})"
     else:
-        raise ArchsimError(
-            "wires: a netlist needs cells of a known kind (Passive, Transistor, Sinh, Selector), got "
+        raise NumericError(
+            "wires: a netlist needs cells of a known kind (Passive, Ohmic, Transistor, Sinh, Selector), got "
             f"{type(cell).__name__}"
         )
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from archsim.errors import ArchsimError
+from archsim.errors import NumericError
 from archsim.numeric.wires.cells import LinearCell, Passive
 from archsim.numeric.wires.ends import through_ends
 from archsim.numeric.wires.model import Wires
@@ -64,7 +64,7 @@ class Settling:
     def settled_s(self, tolerance: float) -> float:
         """From when on the current of every column stays within ``tolerance`` of the largest steady current."""
         if not 0 < tolerance < 1:
-            raise ArchsimError(f"wires: tolerance must be between 0 and 1, got {tolerance!r:.40}")
+            raise NumericError(f"wires: tolerance must be between 0 and 1, got {tolerance!r:.40}")
         allowed = tolerance * float(np.abs(self.steady_a).max())
         sizes = float(np.abs(self.amplitudes_a).sum(axis=1).max())
         if not sizes > allowed:
@@ -92,9 +92,9 @@ def settling(
     """
     g = (cell or Passive()).conductance(checked_conductances(g_s))
     if len(list(wires.blocks(*g.shape))) > 1:
-        raise ArchsimError("wires: settling is that of one block; give the conductances of one")
+        raise NumericError("wires: settling is that of one block; give the conductances of one")
     if wires.wordline_f == wires.bitline_f == 0:
-        raise ArchsimError("wires: settling needs a capacitance, got wordline_f and bitline_f of 0")
+        raise NumericError("wires: settling needs a capacitance, got wordline_f and bitline_f of 0")
     network, found = build(g.shape, wires), solve(g, v_in, wires)
     roots = _rooted_capacitances(network, wires)
     start = (-roots[0] * found.wordline_v[:, : roots[0].shape[1]], -roots[1] * found.bitline_v[: roots[1].shape[0]])

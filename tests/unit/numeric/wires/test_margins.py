@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archsim.errors import ArchsimError
+from archsim.errors import NumericError
 from archsim.numeric.wires import Selector, Wires, read_margin, solve, write_margin
 from tests.unit.numeric.wires.arrays import uniform
 
@@ -110,6 +110,6 @@ def test_reading_leaves_the_conductances_as_they_were() -> None:
     ],
 )
 def test_what_is_no_scheme_or_cell_is_named(call, message: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ArchsimError) as caught:
+    with pytest.raises(NumericError) as caught:
         call(uniform(4, 5))
     assert f"wires: {message}" in str(caught.value)

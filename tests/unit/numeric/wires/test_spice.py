@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from archsim.errors import ArchsimError
-from archsim.numeric.wires import Cell, Selector, Sinh, Transistor, Wires, netlist, settling, solve
+from archsim.errors import NumericError
+from archsim.numeric.devices.reading import Cubic, Ohmic, Sinh
+from archsim.numeric.wires import Cell, Selector, Transistor, Wires, netlist, settling, solve
 from tests.unit.numeric.wires.arrays import INF, arrays, uniform
 from tests.unit.numeric.wires.dense import Circuit, dense
 
@@ -63,7 +64,7 @@ def test_the_terminals_of_blocks_have_names_of_their_own() -> None:
 
 def test_a_deck_reads_as_it_is_documented() -> None:
     wires = Wires(wordline_ohm=1.5, left_ohm=100.0, right_ohm=INF, bottom_ohm=0.0, wordline_f=1e-15)
-    assert netlist([[1e-4, 0.0], [5e-5, 2e-5]], [0.2, 0.0], wires, title="two by two", comments=("seed 3",)) == (
+    assert netlist([[1e-4, 0.0], [5e-5, 2.5e-5]], [0.2, 0.0], wires, title="two by two", comments=("seed 3",)) == (
         "* two by two\n"
         "* seed 3\n"
         "vin0 in0 0 0.2\n"
@@ -80,7 +81,7 @@ def test_a_deck_reads_as_it_is_documented() -> None:
         "cw1_1 w1_1 0 1e-15\n"
         "rm0_0 w0_0 out0 10000.0\n"
         "rm1_0 w1_0 out0 20000.0\n"
-        "rm1_1 w1_1 out1 50000.0\n"
+        "rm1_1 w1_1 out1 40000.0\n"
         ".control\n"
         "op\n"
         "set numdgt=15\n"
@@ -92,9 +93,13 @@ def test_a_deck_reads_as_it_is_documented() -> None:
     )
 
 
+def test_an_ohmic_device_is_a_resistor() -> None:
+    assert netlist([[1e-4]], [0.1], LOSSY, cell=Ohmic()) == netlist([[1e-4]], [0.1], LOSSY)
+
+
 def test_a_cell_of_which_only_the_current_is_known_has_no_deck() -> None:
-    with pytest.raises(ArchsimError, match="a netlist needs cells of a known kind .* got function"):
-        netlist([[1e-4]], [0.1], LOSSY, cell=lambda v, g: (g * v, g))
+    with pytest.raises(NumericError, match=r"a netlist needs cells of a known kind .* got Cubic"):
+        netlist([[1e-4]], [0.1], LOSSY, cell=Cubic((0.0,), (0.1,), 1e-6, 1e-3, 1.0))
 
 
 needs_ngspice = pytest.mark.skipif(shutil.which("ngspice") is None, reason="ngspice is not installed")

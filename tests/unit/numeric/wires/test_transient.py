@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from archsim.errors import ArchsimError
+from archsim.errors import NumericError
 from archsim.numeric.wires import Transistor, Wires, settling, solver
 from tests.unit.numeric.wires.arrays import arrays, uniform
 from tests.unit.numeric.wires.dense import step_response
@@ -121,6 +121,6 @@ def test_a_transistor_slows_the_cells() -> None:
     ],
 )
 def test_what_cannot_settle_is_named(wires: Wires, tolerance: float, message: str) -> None:
-    with pytest.raises(ArchsimError) as caught:
+    with pytest.raises(NumericError) as caught:
         settling(uniform(3, 4), np.ones(3), wires).settled_s(tolerance)
     assert str(caught.value) == f"wires: {message}"
