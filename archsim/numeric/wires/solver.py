@@ -148,11 +148,18 @@ def solve(
 
 
 def _check_open_lines(g: Array, open_rows: Mask, open_columns: Mask) -> None:
-    for name, off, axis in (("row", open_rows, 1), ("column", open_columns, 0)):
-        lost = off & ~g.any(axis=axis)
-        if lost.any():
-            at = int(np.argmax(lost))
-            raise NumericError(f"wires: {name} {at} floats and none of its cells conducts, so its voltage is undefined")
+    """Conducting cells have to join each open line to one that is held, over other open lines if need be."""
+    conducting, rows, columns = g > 0, ~open_rows, ~open_columns
+    while True:
+        more_rows = rows | (conducting & columns).any(axis=1)
+        more_columns = columns | (conducting & more_rows[:, None]).any(axis=0)
+        if (more_rows == rows).all() and (more_columns == columns).all():
+            break
+        rows, columns = more_rows, more_columns
+    for name, held in (("row", rows), ("column", columns)):
+        if not held.all():
+            at = int(np.argmin(held))
+            raise NumericError(f"wires: {name} {at} floats, and no conducting cells join it to a line that is held")
 
 
 def _operating_point(network: Network, g: Array, v_in: Array, v_out: Array, cell: Cell) -> Solution:
@@ -160,8 +167,13 @@ def _operating_point(network: Network, g: Array, v_in: Array, v_out: Array, cell
     if isinstance(cell, LinearCell):
         x_w, x_b, cell_a, slope_s = _linear(network, cell.conductance(g), applied)
     else:
-        with np.errstate(over="ignore", invalid="ignore"):  # a trial step may lead anywhere
-            x_w, x_b, cell_a, slope_s = _newton(network, cell, g, applied)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # a trial step may lead anywhere
+                x_w, x_b, cell_a, slope_s = _newton(network, cell, g, applied)
+        except ZeroDivisionError:
+            raise NumericError(
+                "wires: a line floats whose cells do not conduct at the voltages that they get"
+            ) from None
     cell_v = applied + x_w - x_b
     left, right = end_currents(network.wordlines, -x_w, cell_a, slope_s)
     top, bottom = end_currents(network.bitlines, x_b, cell_a, slope_s)

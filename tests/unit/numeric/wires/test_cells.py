@@ -142,6 +142,15 @@ def test_a_current_that_overflows_is_refused() -> None:
         solve([[1e-4]], [1.0], LOSSY, cell=Sinh(1e-3))
 
 
+def test_a_line_that_floats_behind_cells_that_do_not_conduct_is_refused() -> None:
+    class Blocked(Steep):
+        def slope_s(self, g_s: np.ndarray, v: np.ndarray) -> np.ndarray:
+            return 0 * g_s
+
+    with pytest.raises(NumericError, match="a line floats whose cells do not conduct at the voltages that they get"):
+        solve([[1e-4], [1e-4]], [1.0, 1.0], Wires(), cell=Blocked(), open_rows=[False, True])
+
+
 def test_newton_that_does_not_arrive_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solver, "CORRECTIONS", 2)
     with pytest.raises(NumericError, match="no solution after 2 Newton steps; the last one was"):

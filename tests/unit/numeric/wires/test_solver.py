@@ -223,8 +223,10 @@ def test_bad_input_is_named(g, v, message: str) -> None:  # type: ignore[no-unty
 
 
 def test_a_line_that_floats_without_cells_is_named() -> None:
-    with pytest.raises(NumericError, match="row 1 floats and none of its cells conducts"):
+    with pytest.raises(NumericError, match="row 1 floats, and no conducting cells join it to a line that is held"):
         solve([[1e-4], [0.0]], [1.0, 1.0], Wires(), open_rows=[False, True])
+    with pytest.raises(NumericError, match="row 1 floats, and no conducting cells join it to a line that is held"):
+        solve(np.diag([1e-4, 1e-4]), [1.0, 1.0], Wires(), open_rows=[False, True], open_columns=[False, True])
     with pytest.raises(NumericError, match="open_rows must hold 2 values true or false, got the shape \\(1,\\)"):
         solve([[1e-4], [0.0]], [1.0, 1.0], Wires(), open_rows=[True])
 
