@@ -238,7 +238,7 @@ def netlist(
     json: Json = None,
 ) -> None:
     """Write an array of a tile with its wires as a SPICE deck, for ngspice to check what archsim says of it."""
-    from archsim.explore.netlist import array_deck
+    from archsim.hardware.netlist import array_deck
     from archsim.report.files import write_text
     from archsim.report.hardware import print_wide
     from archsim.report.netlist import deck_tables, voltage_figure

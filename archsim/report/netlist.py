@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.text import Text
 
 from archsim.errors import ArchsimError
-from archsim.explore.netlist import Deck
+from archsim.hardware.netlist import Deck
 from archsim.numeric.wires.network import Array
 from archsim.report.hardware import plain_text
 from archsim.report.runs import grid

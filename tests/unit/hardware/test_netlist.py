@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from archsim.errors import ArchsimError
-from archsim.explore.netlist import array_deck
+from archsim.hardware.netlist import array_deck
 from archsim.numeric.wires import solve
 
 
