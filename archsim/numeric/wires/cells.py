@@ -1,25 +1,33 @@
 """What stands at a crossing: a memristor alone, behind a transistor, or behind a selector.
 
-``g`` is always the conductance of the memristor in siemens.  A linear cell says what conductance the wires see; any
-other cell is a function ``current(v, g) -> (i, di/dv)`` of arrays of the same shape: the current in A at the voltage v
-across the cell, and its derivative.  The current has to rise with the voltage everywhere.
+``g_s`` is always the conductance of the memristor in siemens.  A linear cell says what conductance the wires see.  Any
+other cell gives its current at a voltage and the derivative of that, in arrays, as do the currents of
+``archsim.numeric.devices.reading``; the current must not fall anywhere as the voltage rises.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from archsim.errors import ArchsimError
+from archsim.errors import NumericError
 from archsim.numeric.wires.network import Array
 
-__all__ = ["Cell", "Current", "LinearCell", "Passive", "Selector", "Sinh", "Transistor", "memristor_voltage"]
+__all__ = ["Cell", "Current", "LinearCell", "Passive", "Selector", "Transistor", "memristor_voltage"]
 
-Current: TypeAlias = Callable[[Array, Array], tuple[Array, Array]]
+
+@runtime_checkable
+class Current(Protocol):
+    """A cell whose current is some function of its voltage."""
+
+    def current_a(self, g_s: Array, v: Array) -> Array:
+        """The current in ampere at ``v`` volt across the cell."""
+
+    def slope_s(self, g_s: Array, v: Array) -> Array:
+        """Its derivative in siemens."""
 
 
 @runtime_checkable
@@ -38,7 +46,7 @@ def _positive(cell: object) -> None:
         value = getattr(cell, field.name)
         if not 0 < value < math.inf:
             name = type(cell).__name__
-            raise ArchsimError(f"wires: {field.name} of {name} must be above 0 and finite, got {value!r:.40}")
+            raise NumericError(f"wires: {field.name} of {name} must be above 0 and finite, got {value!r:.40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +76,6 @@ class Transistor:
 
 
 @dataclass(frozen=True, slots=True)
-class Sinh:
-    """A memristor whose current is i = G v0 sinh(v / v0); ``g`` is its conductance near 0 V, ``v0`` is ``scale_v``.
-
-    The usual form of an I-V curve that is linear at low and exponential at high voltage (hopping: Mott and Gurney,
-    Electronic Processes in Ionic Crystals, 1940).
-    """
-
-    scale_v: float
-
-    def __post_init__(self) -> None:
-        _positive(self)
-
-    def __call__(self, v: Array, g_s: Array) -> tuple[Array, Array]:
-        """Current and derivative."""
-        return g_s * self.scale_v * np.sinh(v / self.scale_v), g_s * np.cosh(v / self.scale_v)
-
-
-@dataclass(frozen=True, slots=True)
 class Selector:
     """1S1R: an ohmic memristor in series with an exponential selector, i = I0 sinh(v_s / v0) across the selector.
 
@@ -98,25 +88,32 @@ class Selector:
     def __post_init__(self) -> None:
         _positive(self)
 
-    def __call__(self, v: Array, g_s: Array) -> tuple[Array, Array]:
-        """Current and derivative.
+    def current_a(self, g_s: Array, v: Array) -> Array:
+        """The current in ampere."""
+        return np.where(g_s > 0, np.copysign(self.scale_a * np.sinh(self._operating(g_s, v)), v), 0.0)
 
-        With i = I0 sinh(y), the voltages add up to h(y) = (I0 / G) sinh(y) + v0 y = |v|.  h is convex and rising, and
-        each of its terms alone gives an upper bound of y, from which Newton's method falls towards the root.
+    def slope_s(self, g_s: Array, v: Array) -> Array:
+        """dI/dV in siemens: memristor and selector in series."""
+        selector_ohm = self.scale_v / (self.scale_a * np.cosh(self._operating(g_s, v)))
+        return g_s / (1.0 + g_s * selector_ohm)
+
+    def _operating(self, g_s: Array, v: Array) -> Array:
+        """y = |v_s| / v0 of the selector.
+
+        The voltages add up to h(y) = (I0 / G) sinh(y) + v0 y = |v|.  h is convex and rising, and each of its terms
+        alone gives an upper bound of y, from which Newton's method falls towards the root.
         """
         conducting = g_s > 0
-        ohm = 1.0 / np.where(conducting, g_s, 1.0)
+        voltage = self.scale_a / np.where(conducting, g_s, 1.0)
         wanted = np.where(conducting, np.abs(v), 0.0)
-        y = np.minimum(wanted / self.scale_v, np.arcsinh(wanted / (self.scale_a * ohm)))
+        y = np.minimum(wanted / self.scale_v, np.arcsinh(wanted / voltage))
         for _ in range(60):
-            excess = self.scale_a * ohm * np.sinh(y) + self.scale_v * y - wanted
-            step = excess / (self.scale_a * ohm * np.cosh(y) + self.scale_v)
+            excess = voltage * np.sinh(y) + self.scale_v * y - wanted
+            step = excess / (voltage * np.cosh(y) + self.scale_v)
             y = np.maximum(y - step, 0.0)
             if np.all(np.abs(step) <= 1e-15 * (1.0 + y)):
                 break
-        slope = 1.0 / (ohm + self.scale_v / (self.scale_a * np.cosh(y)))
-        current = np.copysign(self.scale_a * np.sinh(y), v)
-        return np.where(conducting, current, 0.0), np.where(conducting, slope, 0.0)
+        return np.asarray(y)
 
 
 def memristor_voltage(cell: Cell, cell_v: Array, cell_a: Array, g_s: Array) -> Array:

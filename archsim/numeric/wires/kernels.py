@@ -4,7 +4,7 @@ Each sums in one fixed order and none is threaded or calls BLAS, so that the byt
 number of threads nor on the processor.
 
 Elimination here never subtracts.  A network of conductances in siemens is held as what joins two nodes and what leaks
-from a node to ground, and a pivot is the sum of what leaves its node (Grassmann, Taubman and Heyman, Oper. Res. 33,
+from a node to ground, and a pivot is the sum of what leaves its node (Grassmann, Taksar and Heyman, Oper. Res. 33,
 1985; O'Cinneide, Numer. Math. 65, 1993, shows that each entry of the factors then has a small relative error, however
 badly conditioned the matrix is).  So a segment may conduct a billion times better than what it leads to.
 

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
-from archsim.errors import ArchsimError
+from archsim.errors import NumericError
 from archsim.numeric.wires.kernels import block_inverses, block_solve
 from archsim.numeric.wires.network import Array, Network, Pivots
 
@@ -106,7 +106,7 @@ class ConjugateGradients(_Reduced):
             direction = preconditioned + (size / before) * direction
             self.iterations += 1
         reached = math.sqrt(size * self.tolerance**2 / goal)
-        raise ArchsimError(
+        raise NumericError(
             f"wires: no solution after {MAX_ITERATIONS} iterations: the residual fell to {reached:.1e} of the first "
             f"one, and not to {self.tolerance:.0e}"
         )

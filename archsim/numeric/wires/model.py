@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from archsim.errors import ArchsimError
+from archsim.errors import NumericError
 
 __all__ = ["Wires"]
 
@@ -56,7 +56,7 @@ class Wires:
             _check(field.name, getattr(self, field.name))
         for line, ends in (("wordlines", ("left_ohm", "right_ohm")), ("bitlines", ("top_ohm", "bottom_ohm"))):
             if all(getattr(self, end) == math.inf for end in ends):
-                raise ArchsimError(f"wires: {' and '.join(ends)} are both inf, so the {line} are connected nowhere")
+                raise NumericError(f"wires: {' and '.join(ends)} are both inf, so the {line} are connected nowhere")
 
     def blocks(self, rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
         """The partitions of an array of that size, row by row of blocks; the last ones may be smaller."""
@@ -77,7 +77,7 @@ def _check(name: str, value: object) -> None:
     else:
         good, allowed = False, "a number"
     if not good:
-        raise ArchsimError(f"wires: {name} must be {allowed}, got {value!r:.40}")
+        raise NumericError(f"wires: {name} must be {allowed}, got {value!r:.40}")
 
 
 def _cuts(size: int, block: int | None) -> list[slice]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from archsim.errors import ArchsimError
+from archsim.errors import NumericError
 from archsim.numeric.wires.cells import Cell, Current, LinearCell, Passive, memristor_voltage
+from archsim.numeric.wires.ends import end_currents
 from archsim.numeric.wires.linear import BlockElimination, ConjugateGradients, LinearSystem
 from archsim.numeric.wires.model import Wires
-from archsim.numeric.wires.network import Array, Lines, Mask, Network, build
+from archsim.numeric.wires.network import Array, Mask, Network, build
 
-__all__ = ["Solution", "checked_conductances", "linear_system", "solve"]
+__all__ = ["Solution", "checked_conductances", "checked_voltages", "linear_system", "solve"]
 
 Planes = tuple[Array, Array]
 DIRECT_UP_TO = 64
@@ -79,23 +79,24 @@ def checked_conductances(g_s: ArrayLike) -> Array:
     """``g_s`` as a matrix of floats; an error if it is none, or holds what is no conductance."""
     array = np.asarray(g_s, dtype=np.float64)
     if array.ndim != 2 or array.size == 0:
-        raise ArchsimError(f"wires: conductances must be a matrix of rows × columns, got the shape {array.shape}")
+        raise NumericError(f"wires: conductances must be a matrix of rows × columns, got the shape {array.shape}")
     bad = ~(np.isfinite(array) & (array >= 0))
     if bad.any():
         row, column = np.argwhere(bad)[0]
-        raise ArchsimError(
+        raise NumericError(
             f"wires: a conductance must be 0 or more and finite, got {array[row, column]} S at row {row}, column "
             f"{column}"
         )
     return array
 
 
-def _voltages(name: str, values: ArrayLike, lines: int) -> Array:
+def checked_voltages(name: str, values: ArrayLike, lines: int) -> Array:
+    """``values`` as one voltage for each line; an error if they are none."""
     array = np.asarray(values, dtype=np.float64)
     if array.shape not in ((), (lines,)):
-        raise ArchsimError(f"wires: {name} must hold {lines} voltages, got the shape {array.shape}")
+        raise NumericError(f"wires: {name} must hold {lines} voltages, got the shape {array.shape}")
     if not np.isfinite(array).all():
-        raise ArchsimError(f"wires: {name} must hold finite voltages, got {array[~np.isfinite(array)].flat[0]}")
+        raise NumericError(f"wires: {name} must hold finite voltages, got {array[~np.isfinite(array)].flat[0]}")
     return np.broadcast_to(array, (lines,))
 
 
@@ -105,7 +106,7 @@ def _mask(name: str, values: ArrayLike | None, lines: int) -> Mask:
     array = np.asarray(values)
     if array.shape != (lines,) or array.dtype != np.bool_:
         got = f"the shape {array.shape} of {array.dtype}"
-        raise ArchsimError(f"wires: {name} must hold {lines} values true or false, got {got}")
+        raise NumericError(f"wires: {name} must hold {lines} values true or false, got {got}")
     return array
 
 
@@ -126,11 +127,11 @@ def solve(
     column or one for all.  ``cell`` is passive if not given.  ``gates`` says for each row whether the transistors are
     on.  The drivers of ``open_rows`` and the terminals of ``open_columns`` are switched off, and the lines float.
 
-    Solved to an estimated error of 1e-9 of the largest voltage drop or better; an ArchsimError says if it cannot be.
+    Solved to an estimated error of 1e-9 of the largest voltage drop or better; an NumericError says if it cannot be.
     """
     g = checked_conductances(g_s)
     rows, columns = g.shape
-    v_rows, v_columns = _voltages("v_in", v_in, rows), _voltages("v_out", v_out, columns)
+    v_rows, v_columns = checked_voltages("v_in", v_in, rows), checked_voltages("v_out", v_out, columns)
     if gates is not None:
         g = np.where(_mask("gates", gates, rows)[:, None], g, 0.0)
     off_rows, off_columns = _mask("open_rows", open_rows, rows), _mask("open_columns", open_columns, columns)
@@ -147,11 +148,18 @@ def solve(
 
 
 def _check_open_lines(g: Array, open_rows: Mask, open_columns: Mask) -> None:
-    for name, off, axis in (("row", open_rows, 1), ("column", open_columns, 0)):
-        lost = off & ~g.any(axis=axis)
-        if lost.any():
-            at = int(np.argmax(lost))
-            raise ArchsimError(f"wires: {name} {at} floats and none of its cells conducts, so its voltage is undefined")
+    """Conducting cells have to join each open line to one that is held, over other open lines if need be."""
+    conducting, rows, columns = g > 0, ~open_rows, ~open_columns
+    while True:
+        more_rows = rows | (conducting & columns).any(axis=1)
+        more_columns = columns | (conducting & more_rows[:, None]).any(axis=0)
+        if (more_rows == rows).all() and (more_columns == columns).all():
+            break
+        rows, columns = more_rows, more_columns
+    for name, held in (("row", rows), ("column", columns)):
+        if not held.all():
+            at = int(np.argmin(held))
+            raise NumericError(f"wires: {name} {at} floats, and no conducting cells join it to a line that is held")
 
 
 def _operating_point(network: Network, g: Array, v_in: Array, v_out: Array, cell: Cell) -> Solution:
@@ -159,10 +167,16 @@ def _operating_point(network: Network, g: Array, v_in: Array, v_out: Array, cell
     if isinstance(cell, LinearCell):
         x_w, x_b, cell_a, slope_s = _linear(network, cell.conductance(g), applied)
     else:
-        x_w, x_b, cell_a, slope_s = _newton(network, partial(_current, cell, g), applied)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):  # a trial step may lead anywhere
+                x_w, x_b, cell_a, slope_s = _newton(network, cell, g, applied)
+        except ZeroDivisionError:
+            raise NumericError(
+                "wires: a line floats whose cells do not conduct at the voltages that they get"
+            ) from None
     cell_v = applied + x_w - x_b
-    left, right = _end_currents(network.wordlines, -x_w, cell_a, slope_s)
-    top, bottom = _end_currents(network.bitlines, x_b, cell_a, slope_s)
+    left, right = end_currents(network.wordlines, -x_w, cell_a, slope_s)
+    top, bottom = end_currents(network.bitlines, x_b, cell_a, slope_s)
     return Solution(
         wordline_v=np.broadcast_to(v_in[:, None] + x_w, g.shape),
         bitline_v=np.broadcast_to(v_out[None, :] + x_b, g.shape),
@@ -177,15 +191,11 @@ def _operating_point(network: Network, g: Array, v_in: Array, v_out: Array, cell
     )
 
 
-def _current(cell: Current, g: Array, v: Array) -> Planes:
-    return cell(v, g)
-
-
-def linear_system(network: Network, cells_s: Array) -> LinearSystem:
-    """The solver that suits the size of the array."""
+def linear_system(network: Network, cells_s: Array, tolerance: float = 1e-8) -> LinearSystem:
+    """The solver that suits the size of the array; ``tolerance`` is that of an iterative one."""
     rows, columns = network.shape
     if min(rows, columns) > DIRECT_UP_TO:
-        return ConjugateGradients(network, cells_s)
+        return ConjugateGradients(network, cells_s, tolerance)
     return BlockElimination(network, cells_s) if rows <= columns else _Transposed(network, cells_s)
 
 
@@ -220,39 +230,38 @@ def _linear(network: Network, cells_s: Array, applied: Array) -> Point:
         if uncertain <= TARGET * largest or size > before / 2:
             break
     if not uncertain <= ACCEPTED * largest:
-        raise ArchsimError(
+        raise NumericError(
             f"wires: the solution is uncertain by {uncertain:.1e} V at a largest drop of {largest:.1e} V; "
             "the resistances or conductances differ by too many orders of magnitude"
         )
     return x_w, x_b, cells_s * (applied + x_w - x_b), cells_s
 
 
-def _newton(network: Network, current: Callable[[Array], Planes], applied: Array) -> Point:
+def _newton(network: Network, cell: Current, g: Array, applied: Array) -> Point:
     """Damped Newton.
 
     With rising currents the imbalance is the gradient of a convex function of the node voltages (the co-content:
-    W. Millar, Phil. Mag. 42, 1951), and a line search along each step leads to its only minimum.
+    W. Millar, Phil. Mag. 42, 1150, 1951), and a line search along each step leads to its only minimum.
     """
 
-    def state(x: Planes) -> tuple[Planes, Array, Array]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            cell_a, slope = current(applied + x[0] - x[1])
-            return network.imbalance(*x, cell_a), cell_a, slope
+    def missing(x: Planes) -> Planes:
+        return network.imbalance(*x, cell.current_a(g, applied + x[0] - x[1]))
 
     x = np.zeros(network.wordlines.free.shape), np.zeros(network.bitlines.free.shape)
-    missing, cell_a, slope = state(x)
     for _ in range(CORRECTIONS):
-        if not (np.isfinite(cell_a).all() and np.isfinite(slope).all() and (slope >= 0).all()):
-            raise ArchsimError("wires: the current of a cell must be finite and must not fall as its voltage rises")
-        step = linear_system(network, slope).solve(-missing[0], -missing[1])
+        start, slope = missing(x), cell.slope_s(g, applied + x[0] - x[1])
+        if not all(np.isfinite(values).all() for values in (*start, slope)):
+            raise NumericError("wires: the current of a cell is not finite at the voltages that it gets")
+        if (slope < 0).any():
+            raise NumericError("wires: the current of a cell must not fall as its voltage rises")
+        step = linear_system(network, slope).solve(-start[0], -start[1])
         last = max(map(_largest, step)) <= ACCEPTED * max(map(_largest, x))
-        share = 1.0 if last else _line_search(lambda at: state(at)[0], x, step, missing)
-        x = _moved(x, share, step)
-        missing, cell_a, slope = state(x)
+        x = _moved(x, 1.0 if last else _line_search(missing, x, step, start), step)
         if last:  # what is left is the square of the step
-            return *x, cell_a, slope
+            cell_v = applied + x[0] - x[1]
+            return *x, cell.current_a(g, cell_v), cell.slope_s(g, cell_v)
     size = max(map(_largest, step))
-    raise ArchsimError(f"wires: no solution after {CORRECTIONS} Newton steps; the last one was {size:.1e} V")
+    raise NumericError(f"wires: no solution after {CORRECTIONS} Newton steps; the last one was {size:.1e} V")
 
 
 def _line_search(gradient: Callable[[Planes], Planes], x: Planes, step: Planes, start: Planes) -> float:
@@ -278,47 +287,6 @@ def _along(gradient: Planes, step: Planes) -> float:
 
 def _largest(values: Array) -> float:
     return float(np.abs(values).max())
-
-
-def _end_currents(lines: Lines, x: Array, cell_a: Array, slope_s: Array) -> Planes:
-    """The currents through both ends of each line, the way the cells' currents go through it.
-
-    Where an end fixes its node, its current is that of the node's own cell and of the segment beside it.  The currents
-    of both ends are those of all cells of the line.  Node voltages have an error, and whichever of the two sums has
-    the smaller conductance passes less of it on.
-    """
-    x, cell_a, slope_s = (np.moveaxis(array, lines.axis, 0) for array in (x, cell_a, slope_s))
-    if len(x) == 1 and (np.isinf(lines.first_s) | np.isinf(lines.last_s)).any():
-        return _merged_ends(lines, cell_a)
-    beside = x[1] if len(x) > 1 else 0.0
-    first, first_s = _end(lines.first_s, x[0], cell_a[0] + lines.segment_s * beside, lines.segment_s)
-    beside = x[-2] if len(x) > 1 else 0.0
-    last, last_s = _end(lines.last_s, x[-1], cell_a[-1] + lines.segment_s * beside, lines.segment_s)
-    by_cells = first_s + last_s > slope_s.sum(axis=0)
-    total = cell_a.sum(axis=0)
-    return (
-        np.where(by_cells & (first_s > last_s), total - last, first),
-        np.where(by_cells & (first_s <= last_s), total - first, last),
-    )
-
-
-def _end(end_s: Array, x: Array, fixed_a: Array, segment_s: float) -> Planes:
-    """The current through an end, and the conductance by which it follows from voltages."""
-    fixed = np.isinf(end_s)
-    return np.where(fixed, fixed_a, np.where(fixed, 0.0, end_s) * x), np.where(fixed, segment_s, end_s)
-
-
-def _merged_ends(lines: Lines, cell_a: Array) -> Planes:
-    """The end currents of lines without resistance of which at least one end has none either.
-
-    It takes all.  Two such ends divide each cell's current as those of any uniform line: inversely to the distances.
-    """
-    total, count = cell_a.sum(axis=0), len(cell_a)
-    nearness = np.linspace(1.0, 0.0, count) if count > 1 else np.array([0.5])
-    divided = (cell_a * nearness[:, None]).sum(axis=0)
-    first_fixed, last_fixed = np.isinf(lines.first_s), np.isinf(lines.last_s)
-    first = np.where(first_fixed, np.where(last_fixed, divided, total), 0.0)
-    return first, np.where(last_fixed, total - first, 0.0)
 
 
 def _joined(parts: list[Solution], down: int) -> Solution:

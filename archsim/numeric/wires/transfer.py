@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from archsim.errors import ArchsimError
+from archsim.errors import NumericError
 from archsim.numeric.wires.cells import LinearCell, Passive
 from archsim.numeric.wires.kernels import end_response
 from archsim.numeric.wires.model import Wires
@@ -26,7 +26,7 @@ def transfer_matrix(g_s: ArrayLike, wires: Wires, cell: LinearCell | None = None
     for each bitline gives all of T.  A partitioned array adds up the currents of its blocks.
 
     Takes columns × rows^3 multiplications, the smaller dimension counted as the rows, and no more memory than a few
-    matrices.  T is held to one solution of the nodal equations; an ArchsimError says if it does not agree.
+    matrices.  T is held to one solution of the nodal equations; an NumericError says if it does not agree.
     """
     g = checked_conductances(g_s)
     seen = (cell or Passive()).conductance(g)
@@ -81,7 +81,7 @@ def _hold(transfer: Array, cells_s: Array, wires: Wires) -> None:
     apart = np.abs((v_in[:, None] * transfer).sum(axis=0) - solve(cells_s, v_in, wires).sense_a).max()
     scale = (np.abs(v_in)[:, None] * transfer).sum(axis=0).max()
     if not apart <= TOLERANCE * scale:
-        raise ArchsimError(
+        raise NumericError(
             f"wires: the transfer matrix is off by {apart / scale:.1e} of the largest sense current; "
             "the resistances or conductances differ by too many orders of magnitude"
         )

@@ -94,3 +94,27 @@ def dense(
     )
     drive = np.array([out_of.get(("in", i), 0.0) for i in range(rows)])
     return plane("w"), plane("b"), drive, -np.array([out_of.get(("out", j), 0.0) for j in range(columns)])
+
+
+def step_response(g: np.ndarray, v_in: np.ndarray, wires: Wires, seconds: np.ndarray) -> np.ndarray:
+    """Sense currents [times, columns] after all drivers stepped from 0 to ``v_in`` at 0 s.
+
+    C dV/dt = -A V + b in full, with the eigenvectors of C^(-1/2) A C^(-1/2); every free node has to have a capacitance.
+    """
+    rows, columns = g.shape
+    net = circuit(g, wires)
+    matrix, index = net.laplacian()
+    known = [("in", i) for i in range(rows)] + [("out", j) for j in range(columns)]
+    inputs, outputs = [index[("in", i)] for i in range(rows)], [index[("out", j)] for j in range(columns)]
+    free = [k for node, k in index.items() if node not in known]
+    farads = np.zeros(len(index))
+    for node, farad in net.capacitors:
+        if net.name(node) in index:
+            farads[index[net.name(node)]] += farad
+    root = np.sqrt(farads[free])
+    rates, modes = np.linalg.eigh(matrix[np.ix_(free, free)] / np.outer(root, root))
+    final = np.linalg.solve(matrix[np.ix_(free, free)], -matrix[np.ix_(free, inputs)] @ v_in)
+    voltage = np.zeros((len(seconds), len(index)))
+    voltage[:, inputs] = v_in
+    voltage[:, free] = final - (np.exp(-np.outer(seconds, rates)) * (modes.T @ (root * final))) @ modes.T / root
+    return -voltage @ matrix[outputs].T

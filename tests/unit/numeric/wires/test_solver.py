@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from archsim.errors import ArchsimError
+from archsim.errors import NumericError
 from archsim.numeric.wires import Wires, solve, solver
 from tests.unit.numeric.wires.arrays import INF, arrays, uniform
 from tests.unit.numeric.wires.dense import dense
@@ -217,15 +217,17 @@ def test_no_voltage_gives_no_current() -> None:
     ],
 )
 def test_bad_input_is_named(g, v, message: str) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ArchsimError) as caught:
+    with pytest.raises(NumericError) as caught:
         solve(g, v, Wires())
     assert message in str(caught.value)
 
 
 def test_a_line_that_floats_without_cells_is_named() -> None:
-    with pytest.raises(ArchsimError, match="row 1 floats and none of its cells conducts"):
+    with pytest.raises(NumericError, match="row 1 floats, and no conducting cells join it to a line that is held"):
         solve([[1e-4], [0.0]], [1.0, 1.0], Wires(), open_rows=[False, True])
-    with pytest.raises(ArchsimError, match="open_rows must hold 2 values true or false, got the shape \\(1,\\)"):
+    with pytest.raises(NumericError, match="row 1 floats, and no conducting cells join it to a line that is held"):
+        solve(np.diag([1e-4, 1e-4]), [1.0, 1.0], Wires(), open_rows=[False, True], open_columns=[False, True])
+    with pytest.raises(NumericError, match="open_rows must hold 2 values true or false, got the shape \\(1,\\)"):
         solve([[1e-4], [0.0]], [1.0, 1.0], Wires(), open_rows=[True])
 
 
@@ -247,7 +249,7 @@ def test_a_line_that_floats_without_cells_is_named() -> None:
     ],
 )
 def test_impossible_wires_are_named(keys: dict[str, float], message: str) -> None:
-    with pytest.raises(ArchsimError) as caught:
+    with pytest.raises(NumericError) as caught:
         Wires(**keys)  # type: ignore[arg-type]
     assert str(caught.value) == f"wires: {message}"
 

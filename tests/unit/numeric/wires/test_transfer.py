@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from archsim.errors import ArchsimError
+from archsim.errors import NumericError
 from archsim.numeric.wires import Transistor, Wires, solve, transfer, transfer_matrix
 from tests.unit.numeric.wires.arrays import INF, arrays, uniform
 from tests.unit.numeric.wires.dense import dense
@@ -66,5 +66,5 @@ def test_a_transistor_adds_its_resistance_to_each_cell() -> None:
 def test_a_matrix_that_does_not_agree_with_the_nodal_equations_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = transfer._block
     monkeypatch.setattr(transfer, "_block", lambda *array: honest(*array) * (1 + 1e-7))
-    with pytest.raises(ArchsimError, match=r"the transfer matrix is off by 3\.2e-08 of the largest sense current"):
+    with pytest.raises(NumericError, match=r"the transfer matrix is off by 3\.2e-08 of the largest sense current"):
         transfer_matrix(uniform(4, 4), LOSSY)
