@@ -248,6 +248,64 @@ def compare(
         print_wide(comparison_tables(runs, normalised))
 
 
+@app.command()
+def mvm(
+    tile: Annotated[str, typer.Argument(metavar="TILE", help="A tile: its name or its file.")],
+    rows: Annotated[int | None, typer.Option(min=1, help="Rows of the matrix; default: those of an array.")] = None,
+    cols: Annotated[int | None, typer.Option(min=1, help="Columns of the matrix; default: those of an array.")] = None,
+    batch: Annotated[int, typer.Option(min=1, max=1_000_000, help="Inputs that are read.")] = 256,
+    time: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="When after programming.")] = 0.0,
+    temperature: Annotated[float | None, typer.Option(metavar="KELVIN", help="Default: that of the source.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, inputs and all that is random in the array.")] = 0,
+    set_: Set = None,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Read a random matrix in the arrays of a tile, in value: SNR, error by cause, speed."""
+    from archsim.hardware.read import MvmWanted, read_tile, speed
+    from archsim.report.files import require_folder
+    from archsim.report.hardware import print_wide
+    from archsim.report.mvm import mvm_tables, write_mvm
+
+    require_folder(out)
+    run = read_tile(tile, set_ or [], MvmWanted(rows, cols, batch, seed, time, temperature))
+    if out is not None and not write_mvm(run, out):
+        typer.echo("no figure: Matplotlib is not installed (pip install 'archsim[plot]')", err=True)
+    if not _emit(run.to_json(), json):
+        print_wide(mvm_tables(run, speed(run)))
+
+
+@app.command()
+def netlist(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A tile, or a chip for its tile: its name or its file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The SPICE deck to write.")],
+    rows: Annotated[int | None, typer.Option(min=1, help="Rows of cells; default: those of an array.")] = None,
+    cols: Annotated[int | None, typer.Option(min=1, help="Columns of cells; default: those of an array.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, inputs and all that is random in the array.")] = 0,
+    r_wire: Annotated[
+        float | None, typer.Option(min=0.0, metavar="OHM", help="Resistance of each segment; default: the tile's.")
+    ] = None,
+    voltage_map: Annotated[
+        Path | None, typer.Option("--map", metavar="FILE.svg", help="Draw the voltage across each cell.")
+    ] = None,
+    set_: Set = None,
+    json: Json = None,
+) -> None:
+    """Write an array of a tile with its wires as a SPICE deck, for ngspice to check what archsim says of it."""
+    from archsim.hardware.netlist import array_deck
+    from archsim.report.files import write_text
+    from archsim.report.hardware import print_wide
+    from archsim.report.netlist import deck_tables, voltage_figure
+
+    deck = array_deck(name, set_ or [], rows, cols, seed, r_wire)
+    figure = None if voltage_map is None else voltage_figure(deck.found.cell_v, deck.title)
+    write_text(output, deck.text)
+    if voltage_map is not None and figure is not None:
+        write_text(voltage_map, figure)
+    if not _emit(deck.to_json(), json):
+        print_wide(deck_tables(deck))
+
+
 def main() -> None:
     """The console script: one clear message and exit code 2 for whatever a user can cause."""
     from archsim.report.notices import show_notices

@@ -7,9 +7,11 @@
     ├── NotFoundError            a name that no library holds
     ├── WorkloadError            a network whose layers do not fit together
     ├── CompileError             a network that does not fit a board
+    ├── NumericError             weights, inputs or an array that the numerical core cannot hold
     ├── ProgramError             a Program that breaks the rules of the timed dataflow
     ├── RecordsError             more records of a run than can be kept
-    └── DeadlockError            a run that can never end
+    ├── DeadlockError            a run that can never end
+    └── DeviceError              a memory device asked for what it cannot do or its source does not give
 
 A traceback reaches a user only for a bug in archsim.
 """
@@ -25,7 +27,9 @@ __all__ = [
     "ArchsimError",
     "CompileError",
     "DeadlockError",
+    "DeviceError",
     "NotFoundError",
+    "NumericError",
     "Obstacle",
     "Problem",
     "ProgramError",
@@ -79,6 +83,10 @@ class CompileError(ArchsimError):
     """The network does not fit: the demand, the capacity, the gap, and what would help."""
 
 
+class NumericError(ArchsimError):
+    """Weights, inputs or an array that the numerical core cannot hold: what was got, and what would be right."""
+
+
 class ProgramError(ArchsimError):
     """A Program that no engine may run, found before the run."""
 
@@ -123,6 +131,10 @@ class DeadlockError(ArchsimError):
         self.stuck = stuck
         self.chain = chain
         self.cycle = cycle
+
+
+class DeviceError(ArchsimError):
+    """A memory device was asked for what it cannot do or its source does not give; names the device and the limit."""
 
 
 _LONGEST_WORD = 200

@@ -39,15 +39,21 @@ def either(function: Function) -> Function:
 
 def helper(function: Function) -> Function:
     """``numba.njit`` for what only compiled functions call: without wrappers it compiles a quarter faster."""
+    if MISSING:
+        return function
     njit: Any = numba.njit
     return cast("Function", njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
 
 
 def entry(what: str, seconds: int) -> Callable[[Function], Function]:
-    """``numba.njit`` with a cache on disk; who waits while ``what`` is compiled is told so, and about how long."""
+    """``numba.njit`` with a cache on disk; who waits while ``what`` is compiled is told so, and about how long.
+
+    Of all that one such decorator is put on, that is said once.
+    """
+    told: list[str] = []
 
     def decorate(function: Function) -> Function:
-        return function if MISSING else cast("Function", _Entry(function, what, seconds))
+        return function if MISSING else cast("Function", _Entry(function, what, seconds, told))
 
     return decorate
 
@@ -59,11 +65,12 @@ NOT_KEPT = "not kept for later runs, for which NUMBA_CACHE_DIR can name a folder
 class _Entry:
     """A function that is compiled when it is first called, or found on disk."""
 
-    def __init__(self, function: Callable[..., object], what: str, seconds: int) -> None:
+    def __init__(self, function: Callable[..., object], what: str, seconds: int, told: list[str]) -> None:
         functools.update_wrapper(self, function)
         njit: Any = numba.njit
         self.what = what
         self.seconds = seconds
+        self.told = told
         self.alone: Any = njit(nogil=True)(function)
         try:
             self.compiled, self.kept = njit(cache=True, nogil=True)(function), KEPT
@@ -87,7 +94,8 @@ def _telling(entry: _Entry) -> Any:
 
     class Telling(listener):  # type: ignore[misc]
         def on_start(self, event: Any) -> None:
-            if event.data["dispatcher"] is entry.compiled:
+            if event.data["dispatcher"] is entry.compiled and not entry.told:
+                entry.told.append(entry.what)
                 log.warning("compiling %s once, about %d s; %s", entry.what, entry.seconds, entry.kept)
 
         def on_end(self, event: Any) -> None:

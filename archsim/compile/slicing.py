@@ -1,6 +1,7 @@
 """Slice: the weight matrix of a layer into arrays, and one copy of a layer into parts that each fit a tile.
 
-A matrix of K rows and N columns, with s bit slices a weight on arrays of R × C cells, takes
+A matrix of K rows and N columns, with s cells a weight (its bit slices, in differential pairs two of each) on arrays of
+R × C cells, takes
 
     side by side:   ceil(K / R) · ceil(N s / C)  arrays          (ISAAC)
     array each:     s · ceil(K / R) · ceil(N / C)  arrays        (PUMA)

@@ -12,7 +12,7 @@ from archsim.spec.base import Frequency, Strict
 from archsim.spec.component import Component
 from archsim.units import Quantity, QuantityOf, duration_ps
 
-__all__ = ["ADC"]
+__all__ = ["ADC", "conversion_cycles"]
 
 Bits = Annotated[int, Field(ge=1, le=16)]
 
@@ -24,8 +24,20 @@ class ResolutionCost(Strict):
     area: Annotated[Quantity, QuantityOf("area", positive=True)]
 
 
+def conversion_cycles(kind: str, bits: int) -> int:
+    """Clock cycles of one conversion.
+
+    ``sar``: one to sample and one comparison a bit; ``ramp``: the ramp passes every code; ``oscillator``: periods are
+    counted as long as the highest code takes at the highest frequency; ``flash`` and ``sense-amplifier``: one.
+    """
+    return {"sar": bits + 1, "ramp": 1 << bits, "oscillator": 1 << bits}.get(kind, 1)
+
+
 class ADC(Component):
     """``count`` converters in a core, each ``rate`` conversions a second; the action is ``convert``.
+
+    Instead of ``rate``, ``clock`` may give the cycles of which a conversion takes :func:`conversion_cycles`.  What a
+    converter does to values stands in ``range`` and the keys below it, see ``docs/numeric.md``.
 
     A successive-approximation (SAR) converter of another resolution than ``rated_bits`` costs what the table
     ``by_bits`` says, relative to its rated entry: clock, memory and reference buffer grow with the bits, the
@@ -36,11 +48,37 @@ class ADC(Component):
     unit_action: ClassVar[str] = "convert"
 
     kind: Literal["adc"]
-    type: Literal["sar"] = "sar"
+    type: Literal["sar", "ramp", "flash", "oscillator", "sense-amplifier"] = "sar"
     bits: Bits
-    rate: Frequency
+    rate: Frequency | None = None
+    clock: Frequency | None = None
+    range: Literal["worst-case", "fixed", "calibrated"] | None = None
+    full_scale: Annotated[float, Field(gt=0)] | None = None
+    share: Literal["array", "slice", "power-of-two"] | None = None
+    coverage: Annotated[float, Field(gt=0, le=1)] | None = None
+    zero: Literal["code", "between"] | None = None
+    inl: float | None = None
+    dnl: Annotated[float, Field(ge=0)] | None = None
+    noise: Annotated[float, Field(ge=0)] | None = None
     rated_bits: Bits | None = None
     by_bits: dict[int, ResolutionCost] = {}
+
+    @model_validator(mode="after")
+    def _paced(self) -> ADC:
+        if (self.rate is None) == (self.clock is None):
+            got = "neither" if self.rate is None else "both"
+            raise PydanticCustomError("rate", "expected one of rate and clock, got {got}", {"got": got})
+        if self.type == "sense-amplifier" and self.bits != 1:
+            raise PydanticCustomError("bits", "a sense amplifier has 1 bit, got {bits}", {"bits": self.bits})
+        return self
+
+    @property
+    def conversions_per_s(self) -> Fraction:
+        """Conversions a second of one converter."""
+        if self.clock is not None:
+            return self.clock.value / conversion_cycles(self.type, self.bits)
+        assert self.rate is not None
+        return self.rate.value
 
     @field_validator("by_bits", mode="before")
     @classmethod
@@ -58,8 +96,8 @@ class ADC(Component):
         return self
 
     def actions_per_s(self, cycle_ps: int) -> Fraction:
-        """``count`` × ``rate``."""
-        return self.count * self.rate.value
+        """``count`` × the conversions of one."""
+        return self.count * self.conversions_per_s
 
     def _ratio(self, cost: str) -> float:
         if not self.by_bits:
@@ -76,5 +114,5 @@ class ADC(Component):
         return super().area_scale() * self._ratio("area")
 
     def times_ps(self, cycle_ps: int) -> dict[str, int]:
-        """The time of one conversion in one converter: 1 / ``rate``."""
-        return {self.unit_action: duration_ps(1, self.rate.value)}
+        """The time of one conversion in one converter: 1 / ``rate``, or its cycles."""
+        return {self.unit_action: duration_ps(1, self.conversions_per_s)}

@@ -25,6 +25,10 @@ class DAC(Component):
     kind: Literal["dac"]
     bits: Bits
     rated_bits: Bits | None = None
+    inl: float | None = None
+    """Of the driven value: a bow of so many steps at mid-scale."""
+    noise: Annotated[float, Field(ge=0)] | None = None
+    """Thermal, standard deviation in steps."""
 
     def power_scale(self) -> float:
         """Proportional to count and to 2^bits."""

@@ -20,6 +20,7 @@ from archsim.components.adc import ADC
 from archsim.components.crossbar import Crossbar
 from archsim.components.dac import DAC
 from archsim.components.rated import Operator
+from archsim.errors import CompileError
 from archsim.spec.component import Component
 from archsim.spec.tile import Core, Tile
 from archsim.units import duration_ps
@@ -30,6 +31,7 @@ __all__ = [
     "cells_per_weight",
     "conversions_per_read",
     "crossbar",
+    "dac",
     "input_steps",
     "mvm_timing",
     "step_ps",
@@ -50,24 +52,38 @@ def adc(core: Core) -> ADC:
     return row
 
 
-def input_steps(core: Core) -> int:
-    """Input steps of one MVM: ceil(input bits / DAC bits)."""
+def dac(core: Core) -> DAC:
+    """The DAC row of a core."""
     row = core.the("dac")[1]
     assert isinstance(row, DAC)
-    return -(-core.encoding.input_bits // row.bits)
+    return row
+
+
+def input_steps(core: Core) -> int:
+    """Input steps of one MVM: ceil(input bits / DAC bits), twice that of the magnitude for inputs in two phases."""
+    return core.encoding.input_steps(dac(core).bits)
 
 
 def cells_per_weight(core: Core) -> int:
-    """Bit slices of one weight: ceil(weight bits / cell bits)."""
-    return -(-core.encoding.weight_bits // crossbar(core).cell_bits)
+    """Cells of one weight: its bit slices, ceil(weight bits / cell bits), of a differential pair two of each."""
+    return core.encoding.cells(crossbar(core).cell_bits)
 
 
 def conversions_per_read(core: Core, used_columns: int | None = None) -> int:
-    """ADC conversions for one array and one input step; all columns are in use unless ``used_columns`` says so."""
+    """ADC conversions for one array and one input step; all columns are in use unless ``used_columns`` says so.
+
+    Differential pairs that are subtracted before conversion take one for two columns.  CompileError where sums are
+    accumulated in the analog domain, which has no timing model.
+    """
     encoding, columns = core.encoding, crossbar(core).columns
+    if encoding.accumulate != "none":
+        raise CompileError(
+            f"core.encoding.accumulate: {encoding.accumulate!r} is simulated in value (archsim mvm) and not in time; "
+            "expected 'none'"
+        )
     if used_columns is not None and not encoding.convert_unused_columns:
         columns = used_columns
-    return columns + (encoding.unit_columns if encoding.convert_unit_columns else 0)
+    return encoding.conversions(columns) + (encoding.unit_columns if encoding.convert_unit_columns else 0)
 
 
 @dataclass(frozen=True)
@@ -137,4 +153,5 @@ def step_ps(core: Core, row: Component) -> int:
         return duration_ps(Fraction(conversions_per_read(core) * arrays), row.actions_per_s(core.cycle_ps))
     if row.kind == "shift-add" and isinstance(row, Operator):
         return duration_ps(Fraction(conversions_per_read(core) * arrays), row.capacity_per_s())
-    return row.time_ps(core.cycle_ps) if row.time is not None else 0
+    pulses = 2**row.bits - 1 if isinstance(row, DAC) and core.encoding.drive == "pulse-width" else 1
+    return pulses * row.time_ps(core.cycle_ps) if row.time is not None else 0

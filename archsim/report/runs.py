@@ -23,9 +23,12 @@ __all__ = [
     "compare_row",
     "comparison_record",
     "comparison_tables",
+    "grid",
     "run_tables",
     "statistics",
+    "table_files",
     "write_comparison",
+    "write_files",
     "write_run",
 ]
 
@@ -35,7 +38,8 @@ SHARES = ("share", "mean busy", "largest busy", "busy", "starved", "blocked")
 """Keys of records whose values are shares, shown in percent."""
 
 
-def _grid(title: str, records: Records) -> Table:
+def grid(title: str, records: Records) -> Table:
+    """Flat records as a table for the terminal."""
     table = Table(title=plain_text(title), title_justify="left")
     for key, value in (records[0] if records else {}).items():
         table.add_column(plain_text(key), justify="left" if isinstance(value, str) else "right", overflow="fold")
@@ -149,8 +153,8 @@ def run_tables(run: Run) -> Group:
         f"  ({run.engine} engine, detail {run.detail}, {run.timing.images} {run.unit}s, {run.timing.events} events)",
         style="not bold",
     )
-    parts: list[RenderableType] = [title, _grid("Result", headline(run)), _grid("Energy", _shown(energy_records(run)))]
-    parts += [_grid("Links", _shown(link_records(run))), _grid("Layers", _shown(layer_records(run)))]
+    parts: list[RenderableType] = [title, grid("Result", headline(run)), grid("Energy", _shown(energy_records(run)))]
+    parts += [grid("Links", _shown(link_records(run))), grid("Layers", _shown(layer_records(run)))]
     note = (
         "Links and 'limited by' are shares of the interval. Layers: shares of the whole run, its filling and draining "
         "included, on average over a layer's MVM or pooling stages; the rest of the time a stage has nothing left to "
@@ -207,7 +211,7 @@ def _unit(path: tuple[str, ...], run: Run) -> str:
 
 def write_run(run: Run, folder: Path) -> None:
     """``resolved.yaml``, ``stats.txt``, and each table as CSV (plain numbers) and Markdown, in ``folder``."""
-    _write(folder, run_files(run))
+    write_files(folder, run_files(run))
 
 
 def run_files(run: Run) -> dict[str, str]:
@@ -216,7 +220,7 @@ def run_files(run: Run) -> dict[str, str]:
     tables = {"result": headline(run), "ledger": run.ledger.records(), "links": link_records(run)}
     tables["layers"] = layer_records(run)
     for name, records in tables.items():
-        files |= _table(name, records, _shown(records))
+        files |= table_files(name, records, _shown(records))
     return files
 
 
@@ -225,11 +229,12 @@ def resolved_text(run: Run) -> str:
     return "".join(f"{key}:\n{indent(text, '  ')}" for key, text in run.resolved.items())
 
 
-def _table(name: str, records: Records, shown: Records) -> dict[str, str]:
+def table_files(name: str, records: Records, shown: Records) -> dict[str, str]:
+    """The texts of a table as CSV and, with the records that people see, as Markdown."""
     return {f"{name}.csv": as_csv(records), f"{name}.md": as_markdown(shown)}
 
 
-def _write(folder: Path, files: dict[str, str]) -> None:
+def write_files(folder: Path, files: dict[str, str]) -> None:
     """Write all files, whose texts are ready, so that little can come between the first and the last."""
     make_folder(folder)
     for name, text in files.items():
@@ -319,11 +324,11 @@ def comparison_tables(runs: Sequence[Run], ratios: Records) -> Group:
     """What ``archsim compare`` prints at the end."""
     rows = [compare_row(run) for run in runs]
     parts: list[RenderableType] = [
-        _grid(title, [{key: row[key] for key in ("workload", "chip", *keys)} for row in rows])
+        grid(title, [{key: row[key] for key in ("workload", "chip", *keys)} for row in rows])
         for title, keys in COMPARE_TABLES.items()
     ]
     if ratios:
-        parts.append(_grid(f"Relative to {ratios[0]['over']}", ratios))
+        parts.append(grid(f"Relative to {ratios[0]['over']}", ratios))
     note = (
         "spread: largest less smallest interval between inferences, over the mean; where it is large, more --images "
         "give a better mean. copies: the most that any layer has. dense: share of the arrays in use that hold dense "
@@ -341,13 +346,13 @@ def comparison_tables(runs: Sequence[Run], ratios: Records) -> Group:
 
 def write_comparison(runs: Sequence[Run], ratios: Records, folder: Path) -> None:
     """The comparison's tables, and a folder for each run."""
-    files = _table("comparison", [comparison_record(run) for run in runs], [compare_row(run) for run in runs])
+    files = table_files("comparison", [comparison_record(run) for run in runs], [compare_row(run) for run in runs])
     if ratios:
-        files |= _table("ratios", ratios, ratios)
+        files |= table_files("ratios", ratios, ratios)
     each = {folder_name(run): run_files(run) for run in runs}
-    _write(folder, files)
+    write_files(folder, files)
     for name, of_run in each.items():
-        _write(folder / name, of_run)
+        write_files(folder / name, of_run)
 
 
 def folder_name(run: Run) -> str:

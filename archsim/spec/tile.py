@@ -1,4 +1,4 @@
-"""The model of a tile file: components, the core and how it pipelines an MVM, encoding, device."""
+"""The model of a tile file: components, the core and how it pipelines an MVM, its arrays."""
 
 from __future__ import annotations
 
@@ -9,37 +9,17 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archsim.errors import nearest
-from archsim.spec.base import Length, Resistance, Strict, Time
+from archsim.spec.array import Device, Encoding, Wires
+from archsim.spec.base import Length, Strict, Time
 from archsim.spec.component import AnyComponent, Component
 from archsim.spec.functions import Operator
 from archsim.spec.provenance import Published, Reading
 from archsim.units import Quantity, duration_ps
 
-__all__ = ["Core", "Device", "Encoding", "Issue", "Memory", "Operator", "Pipeline", "Tile", "Unit"]
+__all__ = ["Core", "Device", "Encoding", "Issue", "Memory", "Operator", "Pipeline", "Tile", "Unit", "Wires"]
 
 Rows = Annotated[dict[str, AnyComponent], Field(min_length=1)]
-Bits = Annotated[int, Field(ge=1, le=32)]
 Groups = list[Annotated[list[str], Field(min_length=1)]]
-
-
-class Encoding(Strict):
-    """How weights and inputs stand on the arrays.
-
-    ``offset``: weights are stored with a bias that is subtracted digitally.  ``flipped``: as offset, and a
-    column whose largest sum would need one more ADC bit is stored complemented (ISAAC).  ``slices``: the
-    slices of a weight stand side by side in one array, or each in an array of its own.
-    """
-
-    scheme: Literal["offset", "flipped"]
-    weight_bits: Bits
-    input_bits: Bits
-    slices: Literal["side-by-side", "array-each"]
-    unit_columns: Annotated[int, Field(ge=0, le=16)] = 0
-    """Columns beside those of the weights, which sum the inputs."""
-    convert_unit_columns: bool = False
-    """Whether the conversion of the unit columns takes ADC time."""
-    convert_unused_columns: bool = True
-    """Whether an ADC converts also the columns that hold no weight."""
 
 
 class Pipeline(Strict):
@@ -103,6 +83,10 @@ class Core(Strict):
         if missing := [kind for kind in ("dac", "crossbar", "adc") if kind not in stepped]:
             message = "pipeline.steps must name the rows of kind dac, crossbar and adc; missing: {missing}"
             raise PydanticCustomError("core", message, {"missing": ", ".join(missing)})
+        name, dac = self.the("dac")
+        if self.encoding.drive == "pulse-width" and dac.time is None:
+            message = "inputs of pulse-width need the time of one unit pulse, which the row {name} does not give"
+            raise PydanticCustomError("core", message, {"name": name})
         return self
 
 
@@ -123,21 +107,6 @@ class Unit(Strict):
     source: str = ""
 
 
-class Device(Strict):
-    """The memristor cell that the numerical core reads."""
-
-    model: str
-    r_on: Resistance
-    r_off: Resistance
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Device:
-        if self.r_off.value <= self.r_on.value:
-            values = {"on": str(self.r_on), "off": str(self.r_off)}
-            raise PydanticCustomError("device", "r_off must be above r_on, got {off} and {on}", values)
-        return self
-
-
 class Tile(Strict):
     """A tile: its own rows, and a core that it holds ``count`` times."""
 
@@ -155,6 +124,8 @@ class Tile(Strict):
     memory: Memory
     units: dict[Operator, Unit] = {}
     device: Device | None = None
+    wires: Wires | None = None
+    """Of the arrays; without them wires are ideal.  Time and energy do not depend on them."""
     published: list[Published] = []
     readings: list[Reading] = []
 

@@ -57,7 +57,13 @@ def test_power_and_area_follow_the_count_from_the_rated_count(make):
         ({"bits": 8, "rated_bits": 10}, "10 bits is not in by_bits, which has 7, 8, 9"),
         ({"bits": 0}, "expected at least 1, got 0"),
         ({"bits": 17}, "expected at most 16, got 17"),
-        ({"bits": 8, "type": "flash"}, "expected 'sar', got 'flash'"),
+        (
+            {"bits": 8, "type": "flesh"},
+            "expected 'sar', 'ramp', 'flash', 'oscillator' or 'sense-amplifier', got 'flesh'; did you mean 'flash'?",
+        ),
+        ({"bits": 8, "clock": "1 GHz"}, "expected one of rate and clock, got both"),
+        ({"bits": 8, "rate": None}, "expected one of rate and clock, got neither"),
+        ({"bits": 8, "type": "sense-amplifier"}, "a sense amplifier has 1 bit, got 8"),
         ({"bits": 8, "rate": "0 GHz"}, "expected a frequency of above 0, got 0 GHz"),
         ({"bits": 8, "by_bits": {"8": {"energy": "0 pJ", "area": "1 um2"}}}, "expected an energy of above 0, got 0 pJ"),
         ({"bits": 8, "by_bits": {"²": {"energy": "1 pJ", "area": "1 um2"}}}, "expected a whole number, got '²'"),
@@ -76,3 +82,13 @@ def test_busy_it_takes_exactly_its_power(make, busy_power_w):
     for share in (0, 0.1, 1):
         row = make("adc", count=3, bits=7, rated_bits=8, rate="1.2 GHz", by_bits=TABLE, static_share=share)
         assert busy_power_w(row) == pytest.approx(row.power_w())
+
+
+@pytest.mark.parametrize(
+    ("kind", "bits", "cycles"),
+    [("sar", 8, 9), ("ramp", 8, 256), ("oscillator", 6, 64), ("flash", 4, 1), ("sense-amplifier", 1, 1)],
+)
+def test_a_conversion_takes_the_clock_cycles_of_its_type(make, kind, bits, cycles):
+    row = make("adc", count=2, bits=bits, type=kind, clock="1 GHz")
+    assert row.times_ps(cycle_ps=100_000) == {"convert": 1000 * cycles}
+    assert row.actions_per_s(cycle_ps=100_000) == Fraction(2 * 10**9, cycles)

@@ -1,0 +1,134 @@
+"""The models of an array in value: how weights and inputs stand on it, its cells, its wires."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from archsim.spec.base import Resistance, Strict, Time, Voltage
+from archsim.units import Quantity, QuantityOf
+
+__all__ = ["Device", "Encoding", "Wires"]
+
+Bits = Annotated[int, Field(ge=1, le=32)]
+Positive = Annotated[float, Field(gt=0)]
+Line = Annotated[Quantity, QuantityOf("resistance")]
+Inputs = Literal["unsigned", "twos-complement", "offset", "two-phase", "sign-magnitude"]
+
+
+class Encoding(Strict):
+    """How weights and inputs stand on the arrays.
+
+    ``offset``: weights are stored with a bias that is subtracted digitally.  ``flipped``: as offset, and a
+    column whose largest sum would need one more ADC bit is stored complemented (ISAAC).  ``differential``: a
+    positive and a negative cell for each slice.  ``twos-complement``: the sign bit has a slice of its own.
+    ``slices``: the slices of a weight stand side by side in one array, or each in an array of its own.
+    """
+
+    scheme: Literal["offset", "flipped", "differential", "twos-complement"]
+    weight_bits: Bits
+    input_bits: Bits
+    slices: Literal["side-by-side", "array-each"]
+    slice_bits: list[Annotated[int, Field(ge=1, le=16)]] | None = None
+    """Widths of the slices, lowest first; by default each has the bits of a cell."""
+    subtract: Literal["analog", "digital"] = "analog"
+    """Of differential pairs: whether currents are subtracted before conversion, or codes after it."""
+    reference: Literal["column", "digital"] = "column"
+    """How the current of cells in the off-state is removed: by a column of such cells, or after conversion."""
+    inputs: Inputs | None = None
+    """By default two's complement for 1-bit DACs, and offset (biased) inputs for wider ones."""
+    drive: Literal["amplitude", "pulse-width"] = "amplitude"
+    """What a step of a DAC of several bits is: an amplitude, or a number of unit pulses."""
+    accumulate: Literal["none", "steps", "slices", "steps-and-slices"] = "none"
+    """What is added up in the analog domain before it is converted; simulated in value only."""
+    unit_columns: Annotated[int, Field(ge=0, le=16)] = 0
+    """Columns beside those of the weights, which sum the inputs."""
+    convert_unit_columns: bool = False
+    """Whether the conversion of the unit columns takes ADC time."""
+    convert_unused_columns: bool = True
+    """Whether an ADC converts also the columns that hold no weight."""
+
+    def input_scheme(self, dac_bits: int) -> Inputs:
+        """How inputs are driven."""
+        return self.inputs or ("twos-complement" if dac_bits == 1 else "offset")
+
+    def slice_widths(self, cell_bits: int) -> tuple[int, ...]:
+        """Bits of each slice of a weight, lowest first."""
+        if self.slice_bits is not None:
+            return tuple(self.slice_bits)
+        magnitude = (
+            max(self.weight_bits - 1, 1) if self.scheme in ("differential", "twos-complement") else self.weight_bits
+        )
+        return (cell_bits,) * -(-magnitude // cell_bits)
+
+    def cells(self, cell_bits: int) -> int:
+        """Cells of one weight."""
+        slices = len(self.slice_widths(cell_bits))
+        return {"differential": 2 * slices, "twos-complement": slices + 1}.get(self.scheme, slices)
+
+    def conversions(self, columns: int) -> int:
+        """Sums to convert of that many columns: one for two, where pairs are subtracted before conversion."""
+        return -(-columns // 2) if self.scheme == "differential" and self.subtract == "analog" else columns
+
+    def input_steps(self, dac_bits: int) -> int:
+        """Input steps of one MVM."""
+        scheme = self.input_scheme(dac_bits)
+        bits = self.input_bits if scheme in ("unsigned", "offset") else max(self.input_bits - 1, 1)
+        once = -(-bits // dac_bits)
+        return {"twos-complement": once + 1, "two-phase": 2 * once}.get(scheme, once)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Encoding:
+        if self.slice_bits is not None:
+            signless = self.scheme in ("differential", "twos-complement")
+            need = max(self.weight_bits - 1, 1) if signless else self.weight_bits
+            if (got := sum(self.slice_bits)) < need:
+                message = "slice_bits must sum to at least {need} for {bits}-bit weights, got {got}"
+                raise PydanticCustomError("encoding", message, {"need": need, "bits": self.weight_bits, "got": got})
+        return self
+
+
+class Device(Strict):
+    """The memristor cell that the numerical core reads: a device by name, and what is changed of it.
+
+    ``model`` is one of ``archsim.numeric.devices``, ``set`` its settings there (``sigma``, ``levels``, ``nu``, …).
+    """
+
+    model: str
+    r_on: Resistance | None = None
+    r_off: Resistance | None = None
+    set: dict[str, float | int | str] = {}
+    tolerance: Positive | None = None
+    """Write-and-verify: until a cell is within this share of its range; by default one programming operation."""
+    tolerance_of: Literal["value", "range"] = "range"
+    read_voltage: Voltage | None = None
+    read_time: Time | None = None
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Device:
+        if self.r_off is not None and self.r_on is not None and self.r_off.value <= self.r_on.value:
+            values = {"on": str(self.r_on), "off": str(self.r_off)}
+            raise PydanticCustomError("device", "r_off must be above r_on, got {off} and {on}", values)
+        return self
+
+
+class Wires(Strict):
+    """The lines of an array: the resistance of a segment between two cells, and that of each end that is connected.
+
+    Wordlines are driven from the ends that have a resistance, bitlines sensed at those that have one; a resistance
+    of 0 is written ``0 ohm``.
+    """
+
+    wordline: Line
+    bitline: Line
+    left: Line | None = None
+    right: Line | None = None
+    top: Line | None = None
+    bottom: Line | None = None
+    block_rows: Annotated[int, Field(ge=1)] | None = None
+    """Rows of a partition with drivers and sense terminals of its own."""
+    block_columns: Annotated[int, Field(ge=1)] | None = None
+    source: str = ""
