@@ -18,7 +18,7 @@ from archsim.compile.access import accesses, channels_read, window_of
 from archsim.compile.connect import Sink, Source
 from archsim.compile.deal import WHOLE, Shares
 from archsim.compile.elementwise import accumulating, finishing, layer_operations, operations_by_row, unit_rate
-from archsim.compile.reads import Reads, Window, only, past_reads, whole_reads
+from archsim.compile.reads import Reads, Window, only, past_reads, reads_of, whole_reads
 from archsim.compile.spread import Spread
 from archsim.compile.tensors import HOST_FIRINGS, IN_REGISTERS, Base, Tensor, layer_window
 from archsim.noc.board import HOST
@@ -79,10 +79,10 @@ class Riders(Base):
         joined = layer.op == "concat"
         pixels = min(tensor.pixels, wait * tensor.pixels + (tensor.columns if wait and joined else 0))
         bits = pixels * tensor.channels * self.builder.value_bits
-        # what is joined is read by tiles of another number
-        tiles = {0} if joined else {source.tile for source in tensor.sources if source.tile != HOST}
+        # what is joined, or waits for a whole sequence, is read by tiles of another number
+        whole = wait >= 1.0 and tensor.columns == 1
+        tiles = {0} if joined or whole else {source.tile for source in tensor.sources if source.tile != HOST}
         if bits > HELD * self.spread.buffer_bits * max(1, len(tiles)):
-            whole = wait >= 1.0 and tensor.columns == 1
             held = self._held(f"{layer.name} < {name}", layer, tensor, bits, whole=whole)
             return replace(held, made=self.ready[layer.name], latest=None)
         return tensor
@@ -277,7 +277,13 @@ class Riders(Base):
                 self._spans[key] = replace(found, free=found.need) if cached else found
             return self._spans[key]
         window = window_of(layer, access, (tensor.rows, tensor.columns), (rows, columns))
-        return self._read(window, rows, worker.share, each)
+        if window.columns_out == columns:
+            return self._read(window, rows, worker.share, each)
+        # in raster order the window lies on a single row of all positions
+        laid = window, rows, worker.share, each
+        if laid not in self._reads:
+            self._reads[laid] = reads_of(window, self._strip(rows, columns, worker.share), each)
+        return self._reads[laid]
 
     # -- which workers --------------------------------------------------------------------------
 

@@ -208,3 +208,19 @@ def test_the_experts_of_a_mixture_share_the_tokens() -> None:
     assert made.copies["mixed"] == 4
     fired = [stage.firings for stage in made.program.stages if stage.layer == "mixed" and stage.component == "mvm"]
     assert sum(fired) <= 12
+
+
+def test_a_movement_in_raster_order_reads_every_position_once() -> None:
+    made = compiled(network(TOKENS, FIRST, {"move": [64, 6, 1]}, {"linear": 8}))
+    body = next(
+        n for n, stage in enumerate(made.program.stages) if stage.name.startswith("move1") and "body" in stage.name
+    )
+    assert made.program.stages[body].firings == 6
+    reads = [end for flow in made.program.flows for end in flow.ends if end.stage == body]
+    assert [[end.need.at(n) for n in range(6)] for end in reads] == [[2, 4, 6, 8, 10, 12]] * len(reads)
+
+
+def test_an_image_becomes_tokens_position_by_position() -> None:
+    made = compiled(network((8, 4, 4), CONV, {"move": [8, 16, 1]}, {"linear": 8}))
+    firings = sum(s.firings for s in made.program.stages if s.name.startswith("move1") and "body" in s.name)
+    assert firings == 16
