@@ -40,14 +40,13 @@ DIGIT = 6
 SLOTS = 1 << DIGIT
 LEVELS = 11
 
-# The header.  USED words are in use, of the SIZE up to the end of the pool; FULL says that more were wanted.
-STAGES_FROM, STAGES_TO, HOPS_FROM, ARRIVALS, STACK, USED, SIZE, FULL, MAKESPAN = range(9)
-# Records are kept of the window from SINCE to UNTIL, LEFT more of them; TOKENS says that some are of ends or hops.
-TOKENS, HOP_TAPES, SINCE, UNTIL, LEFT = range(9, 14)
-LEVEL_MARKS = 14  # bit k: level k is not empty
-SLOT_MARKS = 15  # one word a level, bit j: slot j is not empty
+# The header.  USED words are in use, of the SIZE up to the end of the pool; FULL says that more were wanted.  Records
+# are kept of the window from SINCE to UNTIL, LEFT more of them; TOKENS says that some are of ends or hops.
+STAGES_FROM, STAGES_TO, ARRIVALS, STACK, TOKENS, USED, SIZE, FULL, MAKESPAN, HOPS_FROM, HOP_TAPES = range(11)
+LEVEL_MARKS = 11  # bit k: level k is not empty
+SLOT_MARKS = 12  # one word a level, bit j: slot j is not empty
 QUEUE_SLOTS = SLOT_MARKS + LEVELS
-HEADER = QUEUE_SLOTS + LEVELS * SLOTS
+SINCE, UNTIL, LEFT, HEADER = range(QUEUE_SLOTS + LEVELS * SLOTS, QUEUE_SLOTS + LEVELS * SLOTS + 4)
 POOL_FULL, TOO_MANY_RECORDS = 1, 2
 
 # Rows of stages and hops begin with their place in the queue: the time, and the next row in the same slot.

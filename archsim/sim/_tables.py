@@ -76,9 +76,9 @@ class Words:
         m[k.STAGES_FROM], m[k.STAGES_TO] = at["stages"], at["stages"] + self.stages.size
         m[k.ARRIVALS], m[k.STACK] = at["arrivals"], at["stack"]
         m[k.HOPS_FROM], m[k.HOP_TAPES] = at["hops"], at["hop_tapes"]
-        m[k.TOKENS], m[k.SINCE], m[k.UNTIL], m[k.LEFT] = wanted.of_tokens, wanted.since, wanted.until, wanted.most
         m[k.USED], m[k.SIZE] = at["pool"], self.tapes.begin
-        m[k.QUEUE_SLOTS : k.HEADER] = k.NONE
+        m[k.QUEUE_SLOTS : k.SINCE] = k.NONE
+        m[k.TOKENS], m[k.SINCE], m[k.UNTIL], m[k.LEFT] = wanted.of_tokens, wanted.since, wanted.until, wanted.most
         m[at["numbers"] : at["numbers"] + len(a.pool)] = a.pool
 
     def _set_stages(self) -> None:

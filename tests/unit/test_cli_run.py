@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 import yaml
 
 from archsim import __version__
-from archsim.cli import main
 from archsim.explore import compare as comparing
 from archsim.explore.run import Design
 from archsim.sim import compiled as compiled_engine
@@ -34,20 +32,6 @@ def _in_a_folder_with_two_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     Path("small.yaml").write_text(text(CONVOLUTIONS, (3, 8, 8), "small"))
     Path("dense.yaml").write_text(text(DENSE, (128,), "dense"))
     Path("steps.yaml").write_text(text(({"lstm": 16},), (16,), "steps", sequence=4))
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["archsim", *words])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        code = caught.value.code
-        return (code if isinstance(code, int) else int(code is not None)), out, err
-
-    return run
 
 
 def run_json(call: Command, *words: str, images: int = 3) -> dict[str, Any]:

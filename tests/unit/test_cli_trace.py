@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from archsim.cli import main
 from archsim.explore import trace as module
 from tests.networks import CONVOLUTIONS, DENSE, small, text
 from tests.perfetto import read_trace
@@ -25,20 +24,6 @@ def _in_a_folder_with_two_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     Path("small.yaml").write_text(text(CONVOLUTIONS, (3, 8, 8), "small"))
     Path("dense.yaml").write_text(text(DENSE, (128,), "dense"))
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["archsim", *words])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        code = caught.value.code
-        return (code if isinstance(code, int) else int(code is not None)), out, err
-
-    return run
 
 
 def trace(call: Command, *words: str) -> tuple[int, str, str]:

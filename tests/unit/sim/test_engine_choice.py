@@ -32,6 +32,15 @@ def test_an_engine_that_is_named_is_the_one() -> None:
     assert engines.engine("compiled") is compiled.run
 
 
+def test_the_compiled_engine_is_made_ready_by_one_small_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[object] = []
+    monkeypatch.setattr(compiled, "run", ran.append)
+    engines.make_ready("simpy")
+    assert ran == []
+    engines.make_ready()
+    assert len(ran) == 1
+
+
 @pytest.mark.parametrize("design", ["isaac-ce", "puma"])
 def test_both_engines_give_the_same_figures(design: str) -> None:
     result = compile_network(network(CONVOLUTIONS, (3, 8, 8)), chip(design, 12), 1)
