@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
-from archsim.numeric.wires import Selector, Wires, settling, solve, solver, transfer_matrix
+from archsim.numeric.wires import Selector, Wires, linear, settling, solve, transfer_matrix
 from archsim.numeric.wires.linear import ConjugateGradients
 
 READS = 1_000
@@ -74,16 +74,16 @@ def transfer_figures() -> None:
 def single_figures() -> None:
     print("\none input: block elimination, conjugate gradients, and scipy's splu; CPU-seconds, 1 ohm a segment")
     print(f"{'size':>6} {'direct':>9} {'iterative':>10} {'splu':>9}")
-    before = solver.DIRECT_UP_TO
+    before = linear.DIRECT_UP_TO
     for size in (16, 32, 64, 128, 256):
         g, v = array(size)
         found = []
         for limit in (10**6, 0):
-            solver.DIRECT_UP_TO = limit
+            linear.DIRECT_UP_TO = limit
             found.append(cpu(partial(solve, g, v, segments(1.0)), 3))
         other = cpu(partial(splu, g, 1.0), 1) if size <= 128 else float("nan")
         print(f"{size:6} {found[0]:9.4f} {found[1]:10.4f} {other:9.4f}", flush=True)
-    solver.DIRECT_UP_TO = before
+    linear.DIRECT_UP_TO = before
 
 
 def large_figures() -> None:
@@ -125,9 +125,9 @@ def other_figures() -> None:
 def main() -> None:
     g, v = array(8)
     for limit in (64, 0):
-        solver.DIRECT_UP_TO = limit
+        linear.DIRECT_UP_TO = limit
         solve(g, v, segments(1.0))
-    solver.DIRECT_UP_TO = 64
+    linear.DIRECT_UP_TO = 64
     transfer_matrix(g, segments(1.0))
     large_figures()
     transfer_figures()

@@ -21,9 +21,11 @@ from archsim.errors import NumericError
 from archsim.numeric.wires.kernels import block_inverses, block_solve
 from archsim.numeric.wires.network import Array, Network, Pivots
 
-__all__ = ["BlockElimination", "ConjugateGradients", "LinearSystem"]
+__all__ = ["BlockElimination", "ConjugateGradients", "LinearSystem", "linear_system"]
 
 MAX_ITERATIONS = 2_000
+DIRECT_UP_TO = 64
+"""The smaller dimension up to which block elimination is used; measured by ``benchmarks.wires``."""
 
 
 class LinearSystem(Protocol):
@@ -115,3 +117,23 @@ class ConjugateGradients(_Reduced):
 def _dot(a: Array, b: Array) -> float:
     """The inner product, added in an order that does not depend on threads."""
     return float((a * b).sum())
+
+
+def linear_system(network: Network, cells_s: Array, tolerance: float = 1e-8) -> LinearSystem:
+    """The solver that suits the size of the array; ``tolerance`` is that of an iterative one."""
+    rows, columns = network.shape
+    if min(rows, columns) > DIRECT_UP_TO:
+        return ConjugateGradients(network, cells_s, tolerance)
+    return BlockElimination(network, cells_s) if rows <= columns else _Transposed(network, cells_s)
+
+
+class _Transposed:
+    """Block elimination along the rows."""
+
+    def __init__(self, network: Network, cells_s: Array) -> None:
+        self.system = BlockElimination(network.transposed(), np.ascontiguousarray(cells_s.T))
+
+    def solve(self, right_w: Array, right_b: Array) -> tuple[Array, Array]:
+        """As :meth:`LinearSystem.solve`."""
+        x_b, x_w = self.system.solve(np.ascontiguousarray(right_b.T), np.ascontiguousarray(right_w.T))
+        return np.ascontiguousarray(x_w.T), np.ascontiguousarray(x_b.T)

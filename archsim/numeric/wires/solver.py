@@ -11,15 +11,12 @@ from numpy.typing import ArrayLike
 from archsim.errors import NumericError
 from archsim.numeric.wires.cells import Cell, Current, LinearCell, Passive, memristor_voltage
 from archsim.numeric.wires.ends import end_currents
-from archsim.numeric.wires.linear import BlockElimination, ConjugateGradients, LinearSystem
+from archsim.numeric.wires.linear import linear_system
 from archsim.numeric.wires.model import Wires
 from archsim.numeric.wires.network import Array, Mask, Network, build
 
-__all__ = ["Solution", "checked_conductances", "checked_voltages", "linear_system", "solve"]
+__all__ = ["Solution", "checked_conductances", "checked_voltages", "solve"]
 
-Planes = tuple[Array, Array]
-DIRECT_UP_TO = 64
-"""The smaller dimension up to which block elimination is used; measured by ``benchmarks.wires``."""
 CORRECTIONS = 100
 TARGET, ACCEPTED = 1e-12, 1e-9
 """Of the largest deviation: the estimated error at which a solution is finished, and the largest that is accepted."""
@@ -127,7 +124,7 @@ def solve(
     column or one for all.  ``cell`` is passive if not given.  ``gates`` says for each row whether the transistors are
     on.  The drivers of ``open_rows`` and the terminals of ``open_columns`` are switched off, and the lines float.
 
-    Solved to an estimated error of 1e-9 of the largest voltage drop or better; an NumericError says if it cannot be.
+    Solved to an estimated error of 1e-9 of the largest voltage drop or better; a NumericError says if it cannot be.
     """
     g = checked_conductances(g_s)
     rows, columns = g.shape
@@ -191,26 +188,7 @@ def _operating_point(network: Network, g: Array, v_in: Array, v_out: Array, cell
     )
 
 
-def linear_system(network: Network, cells_s: Array, tolerance: float = 1e-8) -> LinearSystem:
-    """The solver that suits the size of the array; ``tolerance`` is that of an iterative one."""
-    rows, columns = network.shape
-    if min(rows, columns) > DIRECT_UP_TO:
-        return ConjugateGradients(network, cells_s, tolerance)
-    return BlockElimination(network, cells_s) if rows <= columns else _Transposed(network, cells_s)
-
-
-class _Transposed:
-    """Block elimination along the rows."""
-
-    def __init__(self, network: Network, cells_s: Array) -> None:
-        self.system = BlockElimination(network.transposed(), np.ascontiguousarray(cells_s.T))
-
-    def solve(self, right_w: Array, right_b: Array) -> tuple[Array, Array]:
-        """As :meth:`LinearSystem.solve`."""
-        x_b, x_w = self.system.solve(np.ascontiguousarray(right_b.T), np.ascontiguousarray(right_w.T))
-        return np.ascontiguousarray(x_w.T), np.ascontiguousarray(x_b.T)
-
-
+Planes = tuple[Array, Array]
 Point = tuple[Array, Array, Array, Array]
 """Deviations of both planes, and the currents of the cells with their derivatives."""
 
@@ -290,23 +268,19 @@ def _largest(values: Array) -> float:
 
 
 def _joined(parts: list[Solution], down: int) -> Solution:
-    """The blocks of an array put together, row by row of blocks."""
-    across = len(parts) // down
-    grid = [parts[k * across : (k + 1) * across] for k in range(down)]
+    """The blocks of an array put together; ``parts`` go row by row of blocks, of which there are ``down``."""
     if len(parts) == 1:
         return parts[0]
+    across = len(parts) // down
+    grid = [parts[k * across : (k + 1) * across] for k in range(down)]
 
     def whole(name: str) -> Array:
         return np.block([[getattr(part, name) for part in row] for row in grid])
 
+    def along_rows(name: str) -> Array:
+        return np.block([[getattr(row[m], name) for row in grid] for m in range(across)])
+
     planes = {name: whole(name) for name in ("wordline_v", "bitline_v", "cell_v", "cell_a", "device_v")}
-    sides = {
-        name: np.concatenate([np.concatenate([row[k] for row in ends], axis=1) for k in range(len(ends[0]))], axis=0)
-        for name, ends in {
-            "left_a": [[part.left_a for part in row] for row in grid],
-            "right_a": [[part.right_a for part in row] for row in grid],
-            "top_a": [[row[k].top_a for row in grid] for k in range(across)],
-            "bottom_a": [[row[k].bottom_a for row in grid] for k in range(across)],
-        }.items()
-    }
-    return Solution(**planes, **sides, drive_w=sum(part.drive_w for part in parts))
+    ends = {"top_a": whole("top_a"), "bottom_a": whole("bottom_a")}
+    ends |= {name: along_rows(name) for name in ("left_a", "right_a")}
+    return Solution(**planes, **ends, drive_w=sum(part.drive_w for part in parts))

@@ -23,9 +23,10 @@ from numpy.typing import ArrayLike
 from archsim.errors import NumericError
 from archsim.numeric.wires.cells import LinearCell, Passive
 from archsim.numeric.wires.ends import through_ends
+from archsim.numeric.wires.linear import linear_system
 from archsim.numeric.wires.model import Wires
 from archsim.numeric.wires.network import Array, Network, build
-from archsim.numeric.wires.solver import checked_conductances, linear_system, solve
+from archsim.numeric.wires.solver import checked_conductances, solve
 
 __all__ = ["Settling", "settling"]
 

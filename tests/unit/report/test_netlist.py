@@ -64,9 +64,13 @@ def test_without_matplotlib_a_picture_is_refused_before_anything_is_written(
 
 def test_the_picture_is_the_same_bytes_each_time_and_shows_signs() -> None:
     positive = np.linspace(0, 0.2, 12).reshape(3, 4)
-    assert voltage_figure(positive, "a title") == voltage_figure(positive, "a title")
-    assert "a title" in voltage_figure(positive, "a title").replace("<!-- ", "").replace(" -->", "")
-    assert voltage_figure(positive) != voltage_figure(-positive)
+    drawn = voltage_figure(positive, "a title")
+    assert drawn == voltage_figure(positive, "a title")
+    assert "a title" in drawn
+    assert drawn != voltage_figure(-positive, "a title")
+
+
+def test_an_array_without_voltages_can_be_drawn() -> None:
     assert voltage_figure(np.zeros((2, 2))).startswith("<?xml")
 
 

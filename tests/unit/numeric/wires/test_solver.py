@@ -11,10 +11,10 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from archsim.errors import NumericError
-from archsim.numeric.wires import Wires, solve, solver
+from archsim.numeric.wires import Wires, linear, solve, solver
 from tests.unit.numeric.wires.arrays import INF, arrays, uniform
 from tests.unit.numeric.wires.dense import dense
 
@@ -23,7 +23,7 @@ LOSSY = Wires(wordline_ohm=2.0, bitline_ohm=3.0, left_ohm=40.0, bottom_ohm=25.0)
 
 @pytest.fixture
 def iterative(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solver, "DIRECT_UP_TO", 0)
+    monkeypatch.setattr(linear, "DIRECT_UP_TO", 0)
 
 
 def assert_agrees(found: solver.Solution, g, v_in, wires, v_out) -> None:  # type: ignore[no-untyped-def]
@@ -42,11 +42,12 @@ def test_any_array_agrees_with_a_dense_nodal_solution(array) -> None:  # type: i
     assert_agrees(solve(g, v_in, wires, v_out=v_out), g, v_in, wires, v_out)
 
 
+@settings(max_examples=50)
 @given(arrays())
 def test_conjugate_gradients_agree_with_a_dense_nodal_solution(array) -> None:  # type: ignore[no-untyped-def]
     g, v_in, v_out, wires = array
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(solver, "DIRECT_UP_TO", 0)
+        patch.setattr(linear, "DIRECT_UP_TO", 0)
         assert_agrees(solve(g, v_in, wires, v_out=v_out), g, v_in, wires, v_out)
 
 
@@ -113,7 +114,7 @@ def _leaving(v: np.ndarray, terminal: float, ohm: float) -> np.ndarray:
 def test_both_solvers_agree_where_either_may_be_used(iterative: None) -> None:
     g, v_in = uniform(60, 80), np.cos(np.arange(60))
     by_gradients = solve(g, v_in, LOSSY)
-    solver.DIRECT_UP_TO = 64
+    linear.DIRECT_UP_TO = 64
     direct = solve(g, v_in, LOSSY)
     assert np.abs(by_gradients.wordline_v - direct.wordline_v).max() < 1e-12
     assert by_gradients.sense_a == pytest.approx(direct.sense_a, rel=1e-10)

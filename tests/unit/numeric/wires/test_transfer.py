@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from archsim.errors import NumericError
 from archsim.numeric.wires import Transistor, Wires, solve, transfer, transfer_matrix
@@ -16,6 +16,7 @@ from tests.unit.numeric.wires.dense import dense
 LOSSY = Wires(wordline_ohm=2.0, bitline_ohm=3.0, left_ohm=40.0, bottom_ohm=25.0)
 
 
+@settings(max_examples=60)
 @given(arrays())
 def test_any_read_agrees_with_a_dense_nodal_solution(array) -> None:  # type: ignore[no-untyped-def]
     g, v_in, _, wires = array

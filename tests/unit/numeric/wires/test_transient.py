@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from archsim.errors import NumericError
-from archsim.numeric.wires import Transistor, Wires, settling, solver
+from archsim.numeric.wires import Transistor, Wires, linear, settling
 from tests.unit.numeric.wires.arrays import arrays, uniform
 from tests.unit.numeric.wires.dense import step_response
 
@@ -53,7 +53,7 @@ def test_an_unloaded_line_has_the_elmore_delay_and_the_modes_of_a_ladder() -> No
 def test_the_response_is_that_of_the_full_transient(
     changes: dict[str, float], direct_up_to: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(solver, "DIRECT_UP_TO", direct_up_to)
+    monkeypatch.setattr(linear, "DIRECT_UP_TO", direct_up_to)
     wires = dataclasses.replace(SLOW, **changes)  # type: ignore[arg-type]
     g, v_in = uniform(9, 11, low=1e-5, high=1e-3), np.linspace(0.1, 0.3, 9)
     found = settling(g, v_in, wires)
@@ -85,10 +85,10 @@ def test_any_array_has_settled_when_it_is_said_to(array) -> None:  # type: ignor
 def test_the_elmore_delay_is_the_integral_of_the_approach() -> None:
     g, v_in = uniform(5, 6, low=1e-5, high=1e-3), np.linspace(0.1, 0.3, 5)
     found = settling(g, v_in, SLOW)
-    times = np.linspace(0.0, 40 * found.time_constant_s, 200_001)
+    times = np.linspace(0.0, 40 * found.time_constant_s, 40_001)
     approach = 1 - step_response(g, v_in, SLOW, times) / found.steady_a
     integral = ((approach[1:] + approach[:-1]) / 2).sum(axis=0) * (times[1] - times[0])
-    assert found.elmore_s == pytest.approx(integral, rel=1e-5)
+    assert found.elmore_s == pytest.approx(integral, rel=1e-4)
 
 
 def test_a_plane_without_capacitance_follows_at_once() -> None:
