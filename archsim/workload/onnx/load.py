@@ -1,0 +1,220 @@
+"""From an ONNX file to a workload and its graph."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from archsim.errors import WorkloadError
+from archsim.spec.workload import Workload
+from archsim.workload.build import build_graph
+from archsim.workload.graph import Graph
+from archsim.workload.onnx import rules_matrix, rules_shape, rules_vector
+from archsim.workload.onnx.emit import FUSED
+from archsim.workload.onnx.inputs import place_inputs
+from archsim.workload.onnx.layout import View
+from archsim.workload.onnx.lower import Lowering, NeedsPositionsError
+from archsim.workload.onnx.model import Model, read_model
+from archsim.workload.onnx.net import Net
+from archsim.workload.onnx.recognise import recognise
+from archsim.workload.onnx.simplify import simplify
+from archsim.workload.onnx.tensors import Array
+from archsim.workload.onnx.trace import Node, trace
+
+__all__ = ["Imported", "import_onnx"]
+
+RULES = {**rules_shape.RULES, **rules_vector.RULES, **rules_matrix.RULES}
+
+Bindings = Mapping[str, int | tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A network read from an ONNX file: as a workload, as a graph, and how its tensors lie in the layers."""
+
+    workload: Workload
+    graph: Graph
+    weights: Mapping[str, Mapping[str, Array]] = field(repr=False)
+    """The arrays of the layers with a matrix, where weights were asked for."""
+    weight_bits: Mapping[str, int] = field(repr=False)
+    """Bits a weight, where the model quantises them."""
+    views: Mapping[str, View] = field(repr=False)
+    """How the tensors of the model lie in the layers."""
+    nodes: Mapping[str, Node] = field(repr=False)
+    """The node that each layer is from."""
+    net: Net = field(repr=False)
+
+
+def import_onnx(
+    path: Path, bind: Bindings | None = None, *, weights: bool = False, map_unknown: bool = False
+) -> Imported:
+    """Read the network in the ONNX file ``path``.
+
+    ``bind`` gives symbolic sizes.  Weights are read only if ``weights`` says so.  With ``map_unknown`` an operator
+    that archsim does not know is one look-up an output value.  WorkloadError says what is wrong with the file.
+    """
+    model = read_model(path)
+    traced = trace(model, bind or {}, weights=weights)
+    net = Net(traced)
+    simplify(net)
+    recognise(net)
+    simplify(net)
+    low, sequence = _lowered(net, map_unknown)
+    return _built(model, low, sequence)
+
+
+def _lowered(net: Net, map_unknown: bool) -> tuple[Lowering, int | None]:
+    """The network with its steps one by one if it is recurrent and nothing looks at one of them, else as positions."""
+    steps = _sequence(net)
+    if steps is not None:
+        low = Lowering(net, RULES, steps, map_unknown)
+        try:
+            place_inputs(low)
+            low.run()
+        except NeedsPositionsError:
+            pass
+        else:
+            return low, steps
+    low = Lowering(net, RULES, None, map_unknown)
+    place_inputs(low)
+    low.run()
+    return low, None
+
+
+def _sequence(net: Net) -> int | None:
+    """The length of the sequence that recurrent layers read, if there are any and all read the same."""
+    lengths = {
+        net.values[node.inputs[0]].shape[1 if node.attributes.get("layout") else 0]
+        for node in net.nodes
+        if node.op in ("LSTM", "GRU", "RNN")
+    }
+    return lengths.pop() if len(lengths) == 1 else None
+
+
+def _built(model: Model, low: Lowering, sequence: int | None) -> Imported:
+    where = model.where
+    outputs = []
+    for name in low.net.outputs:
+        if name in low.views:
+            outputs.append(low.views[name].layer)
+        else:
+            low.emit.note(f"the output {name:.100} is a constant or a state and is left out")
+    outputs = [name for name in dict.fromkeys(outputs) if name not in low.emit.inputs]
+    if not outputs or not low.emit.layers:
+        raise WorkloadError(f"{where}: no output of the model depends on its inputs by any operation")
+    renamed = _fuse(low, outputs)
+    outputs = list(dict.fromkeys(renamed.get(name, name) for name in outputs))
+    _drop_unread(low, outputs)
+    if len(low.emit.layers) > 20_000:
+        raise WorkloadError(f"{where}: the network has {len(low.emit.layers)} layers, more than 20000")
+    document = _document(model, low, outputs, sequence)
+    try:
+        workload = Workload.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(step) for step in first["loc"][:2])
+        name = low.emit.layers[first["loc"][1]]["name"] if first["loc"][:1] == ("layers",) else place
+        raise WorkloadError(f"{where}: layer {name!r}: {first['msg']}") from None
+    graph = build_graph(workload, lambda path: f"{where}: {'.'.join(str(step) for step in path)}")
+    views = {name: View(renamed.get(v.layer, v.layer), v.axes) for name, v in low.views.items()}
+    weights = {renamed.get(name, name): arrays for name, arrays in low.emit.weights.items()}
+    bits = {renamed.get(name, name): count for name, count in low.emit.bits.items()}
+    return Imported(workload, graph, weights, bits, views, low.provenance, low.net)
+
+
+def _document(model: Model, low: Lowering, outputs: list[str], sequence: int | None) -> dict[str, Any]:
+    proto = model.proto
+    name = model.path.stem
+    producer = " ".join(part for part in (proto.producer_name, proto.producer_version) if part)
+    source = f"ONNX file {model.path.name}" + (f", written by {producer:.100}" if producer else "")
+    document: dict[str, Any] = {"schema": 1, "kind": "workload", "name": name, "title": proto.graph.name[:200] or name}
+    document |= {"source": source, "deviations": list(low.emit.notes)}
+    inputs = low.emit.inputs
+    document |= {"input": list(next(iter(inputs.values())))} if list(inputs) == ["input"] else {}
+    if "input" not in document:
+        document["inputs"] = {key: list(shape) for key, shape in inputs.items()}
+    if outputs != [low.emit.layers[-1]["name"]]:
+        document["outputs"] = outputs
+    if sequence is not None:
+        document["sequence"] = sequence
+    return document | {"layers": low.emit.layers}
+
+
+def _fuse(low: Lowering, outputs: list[str]) -> dict[str, str]:
+    """Make each activation part of the layer before it, where nothing else reads that; the layers that went."""
+    by_name = {spec["name"]: spec for spec in low.emit.layers}
+    readers: dict[str, int] = dict.fromkeys(outputs, 1)
+    for spec in low.emit.layers:
+        for name in reads_of(spec):
+            readers[name] = readers.get(name, 0) + 1
+    renamed: dict[str, str] = {}
+    kept = []
+    for spec in low.emit.layers:
+        for key in ("input",):
+            if key in spec:
+                spec[key] = renamed.get(spec[key], spec[key])
+        _rename(spec, renamed)
+        before = by_name.get(spec.get("input", ""))
+        if _is_activation(spec) and before is not None and _takes(before) and readers[before["name"]] == 1:
+            before["activation"] = spec["activation"]
+            renamed[spec["name"]] = before["name"]
+            readers[before["name"]] = readers.get(spec["name"], 0)
+        else:
+            kept.append(spec)
+    low.emit.layers = kept
+    return renamed
+
+
+def _is_activation(spec: Mapping[str, Any]) -> bool:
+    return set(spec) == {"name", "input", "activation"} and spec["activation"] != "softmax"
+
+
+def _takes(spec: Mapping[str, Any]) -> bool:
+    return bool(FUSED & spec.keys()) and spec.get("activation", "none") == "none"
+
+
+_LISTS = ("add", "multiply", "subtract", "divide", "maximum", "concat", "operands", "matmul")
+
+
+def reads_of(spec: Mapping[str, Any]) -> list[str]:
+    """The layers that a specification reads."""
+    names = [spec["input"]] if "input" in spec else []
+    for key in _LISTS:
+        value = spec.get(key)
+        names += value if isinstance(value, list) else [value] if isinstance(value, str) else []
+    return names
+
+
+def _rename(spec: dict[str, Any], renamed: Mapping[str, str]) -> None:
+    for key in _LISTS:
+        value = spec.get(key)
+        if isinstance(value, list):
+            spec[key] = [renamed.get(name, name) for name in value]
+        elif isinstance(value, str):
+            spec[key] = renamed.get(value, value)
+
+
+def _drop_unread(low: Lowering, outputs: list[str]) -> None:
+    """Leave out layers and inputs that nothing reads, such as pieces of a tensor that were not needed."""
+    needed = set(outputs)
+    kept = []
+    for spec in reversed(low.emit.layers):
+        if spec["name"] in needed:
+            kept.append(spec)
+            needed.update(reads_of(spec))
+    low.emit.layers = kept[::-1]
+    unread = [name for name in low.emit.inputs if name not in needed]
+    for name in unread:
+        del low.emit.inputs[name]
+        low.emit.note(f"the input {name} is not read")
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

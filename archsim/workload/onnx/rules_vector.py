@@ -1,0 +1,674 @@
+"""Rules for element-wise work, pooling, normalisation and reduction, which vector units do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from archsim.workload.onnx.layout import View, full, joined
+from archsim.workload.onnx.lower import Lowering, NeedsPositionsError, Rule, Unknown
+from archsim.workload.onnx.net import scalar
+from archsim.workload.onnx.rules_shape import channel_axes, default_channels, image_of
+from archsim.workload.onnx.simplify import AFFINE
+from archsim.workload.onnx.trace import Node
+from archsim.workload.onnx.windows import Window, window_of
+
+__all__ = ["RULES", "activation", "add_operand", "whole_vector"]
+
+Work = Mapping[str, int]
+
+# -- functions of one value -----------------------------------------------------------------------
+
+_FUNCTIONS: Final = {
+    "Relu": "relu",
+    "Relu6": "relu6",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Gelu": "gelu",
+    "FastGelu": "gelu",
+    "QuickGelu": "silu",
+    "Silu": "silu",
+    "Swish": "silu",
+    "LeakyRelu": "leaky_relu",
+    "Clip": "clip",
+    "HardSigmoid": "hard_sigmoid",
+    "HardSigmoid6": "hard_sigmoid",
+    "HardSwish": "hard_swish",
+    "Elu": "elu",
+    "Selu": "elu",
+    "Celu": "elu",
+    "Softplus": "softplus",
+    "Mish": "mish",
+    "Exp": "exp",
+    "Log": "log",
+    "Sqrt": "sqrt",
+    "Reciprocal": "reciprocal",
+    "Abs": "abs",
+    "Neg": "negate",
+    "Erf": "erf",
+    **dict.fromkeys("Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh Atanh Softsign".split(), "lookup"),
+}
+_UNARY: Final[dict[str, Work]] = {
+    "Floor": {"add": 1},
+    "Ceil": {"add": 1},
+    "Round": {"add": 1},
+    "Sign": {"max": 1},
+    "Not": {"add": 1},
+    "ThresholdedRelu": {"max": 1},
+    "Shrink": {"max": 2, "add": 1},
+    "IsNaN": {"max": 1},
+    "IsInf": {"max": 1},
+    "Cast": {"add": 1},
+    "CumSum": {"add": 1},
+    "Trilu": {"multiply": 1},
+    "BitwiseNot": {"add": 1},
+}
+
+
+def activation(low: Lowering, node: Node) -> None:
+    """A function of each value, part of the layer before where that can be."""
+    view = low.view(node.inputs[0])
+    extra = node.inputs[1:]
+    if any(name in low.views for name in extra):
+        raise Unknown("its bounds depend on data")
+    function = _FUNCTIONS[node.op.removeprefix("com.microsoft.")]
+    shape = low.emit.shapes[view.layer]
+    made = low.emit.add(node.name, {"activation": function}, shape, view.layer)
+    low.finish(node, View(made, view.axes))
+
+
+def _bias_gelu(low: Lowering, node: Node) -> None:
+    """BiasGelu and FastGelu with a bias of its own."""
+    if len(node.inputs) > 1 and node.inputs[1]:
+        low.views[node.outputs[0]] = low.view(node.inputs[0])
+        add_operand(low, node, node.inputs[1])
+        view = low.views[node.outputs[0]]
+    else:
+        view = low.view(node.inputs[0])
+    made = low.emit.add(node.name, {"activation": "gelu"}, low.emit.shapes[view.layer], view.layer)
+    low.finish(node, View(made, view.axes))
+
+
+def unary(low: Lowering, node: Node) -> None:
+    """A few operations a value."""
+    view = low.view(node.inputs[0])
+    low.finish(node, View(_vector(low, node, view.layer, _UNARY[node.op]), view.axes))
+
+
+def power(low: Lowering, node: Node) -> None:
+    """Pow by a constant: a square, a root, or a look-up."""
+    if node.inputs[1] in low.views:
+        elementwise(low, node, {"lookup": 1})
+        return
+    exponent = scalar(low.value(node.inputs[1]))
+    view = low.view(node.inputs[0])
+    shape = low.emit.shapes[view.layer]
+    spec: dict[str, Any] = {"activation": {2: "square", 0.5: "sqrt", -1: "reciprocal"}.get(exponent, "lookup")}
+    if exponent in (3, 4):
+        made = _vector(low, node, view.layer, {"multiply": 2})
+    else:
+        made = low.emit.add(node.name, spec, shape, view.layer)
+    low.finish(node, View(made, view.axes))
+
+
+def _vector(
+    low: Lowering,
+    node: Node,
+    layer: str,
+    each: Work,
+    others: Sequence[str] = (),
+    parameters: int = 0,
+    **more: Any,
+) -> str:
+    """A layer of the shape of ``layer`` that does ``each`` for each of its values."""
+    shape = low.emit.shapes[layer]
+    what = node.op.split(".")[-1].lower()[:40]
+    spec: dict[str, Any] = {"vector": {unit: count * shape[0] for unit, count in each.items()}}
+    spec |= {"operands": [layer, *others], "what": what, **more}
+    return low.emit.add(node.name, spec | ({"parameters": parameters} if parameters else {}), shape)
+
+
+# -- functions of several values ------------------------------------------------------------------
+
+_BINARY: Final[dict[str, str]] = {"Add": "add", "Sum": "add", "Mul": "multiply", "Sub": "subtract", "Div": "divide"}
+_BINARY.update({"Max": "maximum", "Min": "maximum"})
+_WORK: Final[dict[str, Work]] = {
+    "add": {"add": 1},
+    "multiply": {"multiply": 1},
+    "subtract": {"add": 1},
+    "divide": {"divide": 1},
+    "maximum": {"max": 1},
+}
+_OTHER: Final[dict[str, Work]] = {
+    "Mean": {"add": 1, "multiply": 1},
+    "Mod": {"divide": 1, "add": 1},
+    "PRelu": {"multiply": 1, "max": 1},
+    "Where": {"max": 1},
+    **dict.fromkeys("Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor".split(), {"max": 1}),
+    **dict.fromkeys("BitwiseAnd BitwiseOr BitwiseXor BitShift".split(), {"add": 1}),
+}
+
+
+def binary(low: Lowering, node: Node) -> None:
+    """Add, Mul, Sub, Div, Max, Min, Sum."""
+    elementwise(low, node, _WORK[_BINARY[node.op]], _BINARY[node.op])
+
+
+def other(low: Lowering, node: Node) -> None:
+    """Comparisons, choices and the like."""
+    elementwise(low, node, _OTHER[node.op])
+
+
+def elementwise(low: Lowering, node: Node, each: Work, kind: str = "") -> None:
+    """One value of each operand makes one of the result; lengths of 1 are repeated."""
+    shape = low.shape(node.outputs[0])
+    names = [name for name in node.inputs if name]
+    dynamic = [name for name in names if name in low.views]
+    constants = [low.value(name) for name in names if name not in low.views]
+    parameters = sum(value.size for value in constants if value.size > 1)
+    twice = len(set(dynamic)) < len(dynamic)
+    main = _main(low, dynamic, shape)
+    if main is None:
+        whole_vector(low, node, node.outputs[0], each, parameters)
+        return
+    view = low.view(main)
+    rest = [name for name in dict.fromkeys(dynamic) if name != main]
+    if not rest and not constants and twice and len(dynamic) == 2 and kind == "multiply":
+        made = low.emit.add(node.name, {"activation": "square"}, low.emit.shapes[view.layer], view.layer)
+        low.finish(node, View(made, view.axes))
+        return
+    layers = [_conformed(low, low.view(name), view, shape) for name in rest]
+    own = low.emit.shapes[view.layer]
+    count = max(1, len(names) - 1)
+    plain = kind and not constants and not twice and layers and len({view.layer, *layers}) == len(layers) + 1
+    equal = all(low.emit.shapes[layer] == own for layer in layers)
+    first = main == names[0] or kind in ("add", "multiply", "maximum")
+    if plain and first and (equal or kind != "add"):
+        spec: dict[str, Any] = {kind: layers if len(layers) > 1 else layers[0]}
+        made = low.emit.add(node.name, spec | ({"activation": "none"} if kind == "add" else {}), own, view.layer)
+    else:
+        made = _vector(low, node, view.layer, {k: n * count for k, n in each.items()}, layers, parameters)
+    low.finish(node, View(made, view.axes))
+
+
+def _main(low: Lowering, names: Sequence[str], shape: tuple[int, ...]) -> str | None:
+    """The operand whose layer the result has the shape of: the first of the full size without repetition."""
+    for name in names:
+        view = low.views[name]
+        if low.shape(name) == shape and not any(atom.dimension == "R" for axis in view.axes for atom in axis):
+            return name
+    return None
+
+
+def _conformed(low: Lowering, view: View, model: View, shape: tuple[int, ...]) -> str:
+    """The layer of ``view`` laid out as ``model`` is, with lengths of 1 where it is repeated."""
+    axes = ((),) * (len(shape) - len(view.axes)) + view.axes
+    view = View(view.layer, axes)
+    own, target = low.emit.shapes[view.layer], low.emit.shapes[model.layer]
+    if view.axes == model.axes and own == target:
+        return view.layer
+    channels, positions = channel_axes(model)
+    present = {k for k in range(len(axes)) if axes[k]}
+    kept_c, kept_p = [k for k in channels if k in present], [k for k in positions if k in present]
+    clean = all(
+        len({atom.dimension for atom in axis}) <= 1 for axis in model.axes
+    ) and _is_order(low, model, channels, positions)
+    if not clean:
+        return _moved_like(low, view, target)
+    partial_c = kept_c and len(kept_c) < len(channels)
+    partial_p = kept_p and len(kept_p) < len(positions)
+    if partial_c or (partial_p and not _rows_or_columns(low, model, positions, kept_p)):
+        return view.layer if len(axes) and not partial_p and not partial_c else _moved_like(low, view, target)
+    grid = _grid_of(low, model, positions, kept_p)
+    if len(target) == 1:
+        return low.placed(view, kept_c, kept_p, None)
+    return low.placed(view, kept_c, kept_p, grid)
+
+
+def _is_order(low: Lowering, model: View, channels: Sequence[int], positions: Sequence[int]) -> bool:
+    """Whether the axes in this order are all of the layer's dimensions in raster order."""
+    own_c = joined([atom for axis in channels for atom in model.axes[axis]])
+    own_p = joined([atom for axis in positions for atom in model.axes[axis]])
+    along = full("S", low.steps) if low.steps else full("P", low.emit.positions(model.layer))
+    return own_c == full("C", low.emit.channels(model.layer)) and own_p in (along, ())
+
+
+def _rows_or_columns(low: Lowering, model: View, positions: Sequence[int], kept: Sequence[int]) -> bool:
+    """Whether the axes ``kept`` are the rows, or the columns, of the model's grid."""
+    rows, columns = low.emit.grid(model.layer)
+    sizes = [math.prod(atom.size for atom in model.axes[k]) for k in positions]
+    count = math.prod(math.prod(atom.size for atom in model.axes[k]) for k in kept)
+    return len(sizes) == 2 and tuple(sizes) == (rows, columns) and count in (rows, columns)
+
+
+def _grid_of(low: Lowering, model: View, positions: Sequence[int], kept: Sequence[int]) -> tuple[int, int]:
+    rows, columns = low.emit.grid(model.layer)
+    if list(kept) == list(positions):
+        return rows, columns
+    if not kept:
+        return 1, 1
+    return (rows, 1) if kept[0] == positions[0] else (1, columns)
+
+
+def _moved_like(low: Lowering, view: View, target: tuple[int, ...]) -> str:
+    """The values of ``view`` repeated to the shape ``target``."""
+    if low.steps is not None:
+        raise NeedsPositionsError
+    spec: dict[str, Any] = {"move": list(target), "reads": "whole", "groups": 1, "what": "broadcast"}
+    return low.emit.add(f"{view.layer}.like", spec, target, view.layer)
+
+
+def whole_vector(low: Lowering, node: Node, name: str, each: Work, parameters: int = 0) -> None:
+    """Work on each value of a result that may need any value of any operand."""
+    if low.steps is not None:
+        raise NeedsPositionsError
+    shape = low.shape(name)
+    operands = list(dict.fromkeys(low.views[n].layer for n in node.inputs if n in low.views))
+    if not operands:
+        raise Unknown("it depends on no input")
+    channels = default_channels(shape)
+    width = math.prod(shape[k] for k in channels)
+    count = math.prod(n for k, n in enumerate(shape) if k not in channels)
+    out = low._target(width, count, None)  # noqa: SLF001
+    spec: dict[str, Any] = {"vector": {unit: n * width for unit, n in each.items()}, "operands": operands}
+    spec |= {"shape": list(out), "reads": "whole", "groups": 1, "what": node.op.split(".")[-1].lower()[:40]}
+    made = low.emit.add(node.name, spec | ({"parameters": parameters} if parameters else {}), out)
+    low.finish(node, low.fresh(made, shape, channels), node.outputs.index(name))
+
+
+def add_operand(low: Lowering, node: Node, name: str) -> None:
+    """Add the operand ``name`` to what is the output of ``node`` so far."""
+    out = node.outputs[0]
+    inner = Node(f"{node.name}.add", "Add", (out, name), (out,), {})
+    binary(low, inner)
+
+
+def affine(low: Lowering, node: Node) -> None:
+    """A scale and a shift by constants: folded into a matrix before it, else vector work."""
+    given = node.attributes
+    view = low.view(node.inputs[0])
+    axis = given["axis"]
+    if axis is not None:
+        axis %= len(view.axes)
+    if _folded(low, node, view, axis):
+        low.finish(node, view)
+        return
+    scale, shift = given["scale"], given["shift"]
+    each: dict[str, int] = {}
+    if given["scaled"] or scale is None or not np.allclose(scale, 1):
+        each["multiply"] = 1
+    if given["shifted"] or shift is None or np.any(shift):
+        each["add"] = 1
+    width = 1 if axis is None else view.shape[axis]
+    parameters = width * (bool(given["scaled"]) + bool(given["shifted"])) if width > 1 else 0
+    low.finish(node, View(_vector(low, node, view.layer, each or {"add": 1}, (), parameters), view.axes))
+
+
+def _folded(low: Lowering, node: Node, view: View, axis: int | None) -> bool:
+    """Fold a scale and shift into the layer of ``view``, if that has a matrix and nobody else reads it."""
+    given = node.attributes
+    spec = low.emit.layers[-1] if low.emit.layers else {}
+    name = view.layer
+    spec = next((s for s in reversed(low.emit.layers) if s["name"] == name), {})
+    kind = next((k for k in ("conv", "dense", "linear", "local") if k in spec), "")
+    if not kind or spec.get("activation") != "none" or low.net.single_reader(node.inputs[0]) is None:
+        return False
+    if any(s.get("input") == name or name in _named(s) for s in low.emit.layers):
+        return False
+    channels = low.emit.channels(name)
+    if axis is not None and joined(view.axes[axis]) != full("C", channels):
+        return False
+    if axis is None and given["shifted"] and given["shift"] is not None and channels > 1 and not spec["bias"]:
+        return False  # one shift for all is no bias a channel
+    if given["scaled"]:
+        if spec.get("batch_norm"):
+            return False
+        spec["batch_norm"] = True
+    elif given["shifted"] and not spec.get("batch_norm"):
+        if spec["bias"] and axis is not None and given["shift"] is not None and not np.any(given["shift"]):
+            pass
+        spec["bias"] = True
+    held = low.emit.weights.get(name)
+    if held is not None and (given["scale"] is None or given["shift"] is None):
+        del low.emit.weights[name]
+    elif held is not None:
+        groups, _, columns = held["matrix"].shape
+        scale = np.broadcast_to(given["scale"], (channels,))
+        held["matrix"] = held["matrix"] * scale.reshape(groups, 1, columns)
+        held["bias"] = held.get("bias", np.zeros(channels)) * scale + given["shift"]
+    return True
+
+
+def _named(spec: Mapping[str, Any]) -> list[str]:
+    """All layers that a specification names beside its input."""
+    out: list[str] = []
+    for key in ("add", "multiply", "subtract", "divide", "maximum", "concat", "operands", "matmul"):
+        value = spec.get(key)
+        out += value if isinstance(value, list) else [value] if isinstance(value, str) else []
+    return out
+
+
+# -- softmax and normalisation --------------------------------------------------------------------
+
+
+def softmax(low: Lowering, node: Node) -> None:
+    """Softmax and LogSoftmax over one axis, or before opset 13 over all from one axis on."""
+    view = low.view(node.inputs[0])
+    rank = len(view.axes)
+    old = low.net.opset < 13 and node.op in ("Softmax", "LogSoftmax") and not node.attributes.get("one")
+    axis = int(node.attributes.get("axis", 1 if old else -1)) % max(rank, 1)
+    axes = list(range(axis, rank)) if old else [axis]
+    axes = [k for k in axes if view.axes[k]] or [axis]
+    size = math.prod(view.shape[k] for k in axes)
+    if joined([a for k in axes for a in view.axes[k]]) != full("C", size):
+        others = [k for k in range(rank) if k not in axes and view.axes[k]]
+        layer = low.placed(view, axes, others, None)
+        view = _relaid(low, view, layer, axes, others)
+    groups = low.emit.channels(view.layer) // size
+    spec: dict[str, Any] = {"softmax": groups} if groups > 1 else {"activation": "softmax"}
+    made = low.emit.add(node.name, spec, low.emit.shapes[view.layer], view.layer)
+    if node.op.endswith("LogSoftmax"):
+        made = low.emit.add(f"{node.name}.log", {"activation": "log"}, low.emit.shapes[made], made)
+    low.finish(node, View(made, view.axes))
+
+
+def _relaid(low: Lowering, view: View, layer: str, channels: Sequence[int], positions: Sequence[int]) -> View:
+    """The view of ``layer``, in which the axes of ``view`` lie as channels and positions in this order."""
+    shape = view.shape
+    flat = low.fresh(layer, [shape[k] for k in (*channels, *positions)], range(len(channels)))
+    axes = dict(zip((*channels, *positions), flat.axes, strict=True))
+    return View(layer, tuple(axes.get(k, ()) for k in range(len(shape))))
+
+
+def normalisation(low: Lowering, node: Node) -> None:
+    """LayerNormalization and RMSNormalization over the last axes, with scale and shift."""
+    view = low.view(node.inputs[0])
+    rank = len(view.axes)
+    rms = "RMS" in node.op or "Simplified" in node.op
+    axis = int(node.attributes.get("axis", -1)) % rank
+    axes = [axis] if node.attributes.get("only") else list(range(axis, rank))
+    others = [k for k in range(rank) if k not in axes]
+    scale = not node.attributes.get("only")
+    shift = scale and low.net.optional(node, 2) is not None and not rms
+    _norm(low, node, view, axes, others, "rms" if rms else "layer", scale, shift)
+
+
+def _norm(
+    low: Lowering,
+    node: Node,
+    view: View,
+    axes: Sequence[int],
+    others: Sequence[int],
+    kind: str,
+    scale: bool,
+    shift: bool,
+) -> None:
+    wide = joined([a for k in axes for a in view.axes[k]])
+    size = math.prod(view.shape[k] for k in axes)
+    channels = low.emit.channels(view.layer)
+    if all(atom.dimension == "C" for atom in wide) and size < channels and wide == full("C", size):
+        _head_norm(low, node, view, size, kind, scale, shift)
+        return
+    if wide != full("C", channels):
+        order = [k for k in channel_axes(view)[1] if k in others]
+        order += [k for k in others if k not in order]
+        count = math.prod(view.shape[k] for k in order)
+        grid = low.emit.grid(view.layer) if low.emit.positions(view.layer) == count > 1 else None
+        layer = low.placed(view, axes, order, grid)
+        view = _relaid(low, view, layer, axes, order)
+    spec: dict[str, Any] = {"norm": kind, "scale": scale, "shift": shift}
+    made = low.emit.add(node.name, spec, low.emit.shapes[view.layer], view.layer)
+    low.finish(node, View(made, view.axes))
+
+
+def _head_norm(low: Lowering, node: Node, view: View, size: int, kind: str, scale: bool, shift: bool) -> None:
+    """A norm over a part of the channels, as of each head: counted as archsim counts the norm of a whole."""
+    groups = low.emit.channels(view.layer) // size
+    centred = kind == "layer"
+    work = {
+        "add": groups * (size + (2 * size - 1) * centred + size * shift),
+        "multiply": groups * (2 * size + 1 + centred + size * scale),
+        "sqrt": groups,
+        "divide": groups,
+    }
+    spec: dict[str, Any] = {"vector": work, "operands": [view.layer], "groups": groups, "what": f"{kind} norm"}
+    parameters = size * (scale + shift)
+    spec |= {"parameters": parameters} if parameters else {}
+    low.finish(node, View(low.emit.add(node.name, spec, low.emit.shapes[view.layer]), view.axes))
+
+
+def skip_norm(low: Lowering, node: Node) -> None:
+    """SkipLayerNormalization(x, skip, gamma, beta, bias) and its simplified form: a sum, then the norm."""
+    total = node.outputs[3] if len(node.outputs) > 3 and node.outputs[3] else f"{node.outputs[0]}.sum"
+    low.net.values.setdefault(total, low.value(node.outputs[0]).named(total))
+    simple = "Simplified" in node.op
+    bias = node.inputs[3 if simple else 4] if len(node.inputs) > (3 if simple else 4) else ""
+    binary(low, Node(f"{node.name}.sum", "Add", node.inputs[:2], (total,), {}))
+    if bias:
+        add_operand(low, Node(f"{node.name}.bias", "Add", (), (total,), {}), bias)
+    op = "RMSNormalization" if simple else "LayerNormalization"
+    shift = node.inputs[3:4] if not simple else ()
+    normalisation(low, Node(node.name, op, (total, node.inputs[2], *shift), node.outputs[:1], node.attributes))
+
+
+def image_norm(low: Lowering, node: Node) -> None:
+    """InstanceNormalization and GroupNormalization: statistics over all positions of channels."""
+    view = low.view(node.inputs[0])
+    channels, positions = channel_axes(view)
+    groups = int(node.attributes.get("num_groups", 0))
+    width = low.emit.channels(view.layer)
+    first = joined(view.axes[1])
+    if view.shape[0] != 1:
+        raise Unknown("its batch is more than one")
+    if not groups and first != full("C", width):  # groups of channels by a reshape before
+        outer = first[0] if len(first) == 1 and first[0].dimension == "C" else None
+        if outer is None or outer.stride * outer.size != width:
+            raise Unknown("its channels are no channels of a layer")
+        groups = outer.size
+        spec: dict[str, Any] = {"norm": "group", "groups": groups, "scale": False, "shift": False}
+    else:
+        kind = "group" if groups else "instance"
+        spec = {"norm": kind, "shift": True} | ({"groups": groups} if groups else {})
+    layer = view.layer
+    if len(low.emit.shapes[layer]) != 3:
+        layer = low.emit.add(f"{layer}.grid", {"move": [width, 1, 1], "what": "reshape"}, (width, 1, 1), layer)
+    made = low.emit.add(node.name, spec, low.emit.shapes[layer], layer)
+    low.finish(node, View(made, view.axes))
+
+
+def lrn(low: Lowering, node: Node) -> None:
+    """LRN over n neighbouring channels: squares, n - 1 additions, scale and shift, a power, a product."""
+    view = low.view(node.inputs[0])
+    size = int(node.attributes["size"])
+    each = {"multiply": 3, "add": size, "lookup": 1}
+    low.finish(node, View(_vector(low, node, view.layer, each, (), 0, groups=1), view.axes))
+
+
+def lp_normalisation(low: Lowering, node: Node) -> None:
+    """LpNormalization: squares, their sum, a root, and quotients, within the axis."""
+    view = low.view(node.inputs[0])
+    each = {"multiply": 1, "add": 1, "divide": 1}
+    low.finish(node, View(_vector(low, node, view.layer, each, (), 0, groups=1), view.axes))
+
+
+def mean_variance(low: Lowering, node: Node) -> None:
+    """MeanVarianceNormalization over the positions of each channel."""
+    view = low.view(node.inputs[0])
+    if list(node.attributes.get("axes", [0, 2, 3])) != [0, 2, 3] or view.shape[0] != 1:
+        raise Unknown("its axes are not those of an image")
+    spec = {"norm": "instance", "scale": False, "shift": False}
+    low.finish(node, View(low.emit.add(node.name, spec, low.emit.shapes[view.layer], view.layer), view.axes))
+
+
+# -- pooling and reduction ------------------------------------------------------------------------
+
+
+def pool(low: Lowering, node: Node) -> None:
+    """MaxPool, AveragePool and LpPool of one or two dimensions."""
+    if low.wanted(node, 1):
+        raise Unknown("its second output, indices, is read")
+    view = low.view(node.inputs[0])
+    shape = low.shape(node.outputs[0])
+    rank = len(shape) - 2
+    kernel = node.attributes["kernel_shape"]
+    window = window_of(node.attributes, kernel, view.shape[2:], shape[2:])
+    kind = "maxpool" if "Max" in node.op else "avgpool"
+    count = math.prod(kernel)
+    each = {"max": count - 1} if kind == "maxpool" else {"add": count - 1, "multiply": 1}
+    if node.op == "LpPool":
+        each = {"multiply": count, "add": count - 1, "sqrt": 1}
+    dilated = set(window.dilation) != {1}
+    odd = any(b >= k or e >= k for b, e, k in zip(window.begin, window.end, kernel, strict=True))
+    if rank > 2 or dilated or odd or node.op == "LpPool" or view.shape[0] != 1:
+        _any_pool(low, node, view, each)
+        return
+    layer = image_of(low, view, [1], [2], [3] if rank == 2 else [])
+    size = low.emit.shapes[layer]
+    out = (size[0], *shape[2:], *(1,) * (2 - rank))
+    whole = window.kernel + (1,) * (2 - rank) == size[1:] and not any(window.begin + window.end)
+    if whole:
+        spec: dict[str, Any] = {"globalpool": "max" if kind == "maxpool" else "average"}
+    else:
+        sizes = window.spec()
+        spec = {kind: sizes["kernel"], "stride": sizes["stride"], "pad": sizes.get("pad", 0)}
+    made = low.emit.add(node.name, spec, out, layer)
+    low.finish(node, low.fresh(made, shape, [1]))
+
+
+def _any_pool(low: Lowering, node: Node, view: View, each: Work) -> None:
+    whole_vector(low, node, node.outputs[0], {k: n for k, n in each.items() if n} or {"max": 1})
+
+
+def global_pool(low: Lowering, node: Node) -> None:
+    """GlobalAveragePool and GlobalMaxPool."""
+    view = low.view(node.inputs[0])
+    _over_positions(low, node, view, list(range(2, len(view.axes))), "max" if "Max" in node.op else "mean")
+
+
+_REDUCES: Final = {
+    "ReduceSum": "sum",
+    "ReduceMean": "mean",
+    "ReduceMax": "max",
+    "ReduceMin": "min",
+    "ReduceProd": "product",
+    "ReduceL1": "l1",
+    "ReduceL2": "l2",
+    "ReduceSumSquare": "sum_square",
+    "ReduceLogSumExp": "log_sum_exp",
+    "ReduceLogSum": "log_sum_exp",
+}
+
+
+def reduce(low: Lowering, node: Node) -> None:
+    """A reduction over channels, over positions, or over both."""
+    view = low.view(node.inputs[0])
+    rank = len(view.axes)
+    axes = node.attributes.get("axes")
+    if axes is None and len(node.inputs) > 1 and node.inputs[1]:
+        data = low.value(node.inputs[1]).data
+        if data is None:
+            raise Unknown("its axes depend on data")
+        axes = data.reshape(-1).tolist()
+    if not axes:
+        if node.attributes.get("noop_with_empty_axes"):
+            low.finish(node, view)
+            return
+        axes = list(range(rank))
+    _over_positions(low, node, view, sorted(int(axis) % rank for axis in axes), _REDUCES[node.op])
+
+
+def _over_positions(low: Lowering, node: Node, view: View, axes: Sequence[int], kind: str) -> None:
+    shape = low.shape(node.outputs[0])
+    channels, positions = channel_axes(view)
+    long = [k for k in axes if view.axes[k]]
+    kept = [k for k in range(len(view.axes)) if k not in long and view.axes[k]]
+    atoms = [atom for k in long for atom in view.axes[k]]
+    if not atoms:
+        low.finish(node, low.reshaped(view, shape))
+        return
+    if low.steps is not None and any(atom.dimension == "S" for atom in atoms):
+        raise NeedsPositionsError
+    over_c = {k for k in long if k in channels}
+    over_p = {k for k in long if k in positions}
+    if over_p == set(long) and len(over_p) < len(positions):
+        view, layer = _moved_aside(low, view, kept, long)
+    elif over_c and (over_c != set(channels) or (over_p and over_p != set(positions))):
+        others = [k for k in (*channels, *positions) if k not in long]
+        grid = None
+        layer = low.placed(view, long, others, grid)
+        view = _relaid(low, view, layer, long, others)
+        over_c, over_p = set(long), set()
+    layer = view.layer
+    width, grid_now = low.emit.channels(layer), low.emit.grid(layer)
+    if over_p and not over_c:
+        if len(low.emit.shapes[layer]) == 1:
+            raise Unknown
+        made = _positions_reduced(low, node, layer, kind, width)
+        axes_left = tuple(() if k in long else axis for k, axis in enumerate(view.axes))
+    elif over_c and not over_p:
+        out = (1, *low.emit.shapes[layer][1:])
+        made = low.emit.add(node.name, {"reduce": kind}, out, layer)
+        axes_left = tuple(() if k in long else axis for k, axis in enumerate(view.axes))
+        del grid_now
+    else:
+        out = (1,) * len(low.emit.shapes[layer])
+        made = low.emit.add(node.name, {"reduce": kind, "over": "all"}, out, layer)
+        axes_left = ((),) * len(view.axes)
+    low.finish(node, low.reshaped(View(made, axes_left), shape))
+
+
+def _positions_reduced(low: Lowering, node: Node, layer: str, kind: str, width: int) -> str:
+    if kind in ("mean", "max"):
+        spec: dict[str, Any] = {"globalpool": "average" if kind == "mean" else "max"}
+    else:
+        spec = {"reduce": kind, "over": "positions"}
+    return low.emit.add(node.name, spec, (width, 1, 1), layer)
+
+
+def _moved_aside(low: Lowering, view: View, kept: Sequence[int], long: Sequence[int]) -> tuple[View, str]:
+    """Some positions are reduced and others kept: those that stay are laid out as channels."""
+    layer = low.placed(view, kept, long, low._target(1, math.prod(view.shape[k] for k in long), None)[1:])  # type: ignore[arg-type]  # noqa: SLF001
+    return _relaid(low, view, layer, kept, long), layer
+
+
+def arg_max(low: Lowering, node: Node) -> None:
+    """ArgMax, ArgMin and TopK: a comparison a value and result."""
+    view = low.view(node.inputs[0])
+    for output, name in enumerate(node.outputs):
+        if low.wanted(node, output):
+            out = low.value(name)
+            often = -(-math.prod(view.shape) // max(1, out.size))
+            whole_vector(low, node, name, {"max": often})
+
+
+def attention(low: Lowering, node: Node) -> None:
+    """The Attention operators; see :mod:`~archsim.workload.onnx.attention`."""
+    from archsim.workload.onnx.attention import attention as write_out  # noqa: PLC0415 (it uses these rules)
+
+    write_out(low, node)
+
+
+RULES: Final[dict[str, Rule]] = {
+    **dict.fromkeys(_FUNCTIONS, activation),
+    **dict.fromkeys(("BiasGelu", "FastGelu"), _bias_gelu),
+    **dict.fromkeys(_UNARY, unary),
+    "Pow": power,
+    **dict.fromkeys(_BINARY, binary),
+    **dict.fromkeys(_OTHER, other),
+    AFFINE: affine,
+    **dict.fromkeys(("Softmax", "LogSoftmax"), softmax),
+    **dict.fromkeys(("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"), normalisation),
+    **dict.fromkeys(("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), skip_norm),
+    **dict.fromkeys(("InstanceNormalization", "GroupNormalization"), image_norm),
+    "MeanVarianceNormalization": mean_variance,
+    "LRN": lrn,
+    "LpNormalization": lp_normalisation,
+    **dict.fromkeys(("MaxPool", "AveragePool", "LpPool"), pool),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), global_pool),
+    **dict.fromkeys(_REDUCES, reduce),
+    **dict.fromkeys(("ArgMax", "ArgMin", "TopK"), arg_max),
+    **dict.fromkeys(("Attention", "MultiHeadAttention", "QAttention", "GroupQueryAttention"), attention),
+}
