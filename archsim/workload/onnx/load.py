@@ -14,12 +14,12 @@ from archsim.errors import WorkloadError
 from archsim.spec.workload import Workload
 from archsim.workload.build import build_graph
 from archsim.workload.graph import Graph
-from archsim.workload.onnx import rules_matrix, rules_shape, rules_vector
+from archsim.workload.onnx import attention, rules_matrix, rules_shape, rules_vector
 from archsim.workload.onnx.emit import FUSED
 from archsim.workload.onnx.inputs import place_inputs
 from archsim.workload.onnx.layout import View
-from archsim.workload.onnx.lower import Lowering, NeedsPositionsError
-from archsim.workload.onnx.model import Model, read_model
+from archsim.workload.onnx.lower import BatchError, Lowering, NeedsPositionsError, Rule
+from archsim.workload.onnx.model import Model, bound_inputs, read_model
 from archsim.workload.onnx.net import Net
 from archsim.workload.onnx.recognise import recognise
 from archsim.workload.onnx.simplify import simplify
@@ -28,7 +28,13 @@ from archsim.workload.onnx.trace import Node, trace
 
 __all__ = ["Imported", "import_onnx"]
 
-RULES = {**rules_shape.RULES, **rules_vector.RULES, **rules_matrix.RULES}
+RULES: dict[str, Rule] = {
+    **rules_shape.RULES,
+    **rules_vector.RULES,
+    **rules_matrix.RULES,
+    **dict.fromkeys(("Attention", "MultiHeadAttention", "QAttention", "GroupQueryAttention"), attention.attention),
+    "RotaryEmbedding": attention.rotary,
+}
 
 Bindings = Mapping[str, int | tuple[int, ...]]
 
@@ -59,13 +65,47 @@ def import_onnx(
     that archsim does not know is one look-up an output value.  WorkloadError says what is wrong with the file.
     """
     model = read_model(path)
-    traced = trace(model, bind or {}, weights=weights)
-    net = Net(traced)
+    shapes: dict[str, tuple[int, ...]] = {}
+    while True:
+        try:
+            net = _flat(model, bind or {}, shapes, weights=weights)
+            low, sequence = _lowered(net, map_unknown)
+        except BatchError as error:
+            shapes = _unbatched(model, bind or {}, shapes, error)
+        else:
+            if shapes:
+                low.emit.note("the model takes several inputs at once; the figures are of one")
+            return _built(model, low, sequence)
+
+
+def _flat(model: Model, bind: Bindings, shapes: Mapping[str, tuple[int, ...]], *, weights: bool) -> Net:
+    try:
+        net = Net(trace(model, bind, weights=weights, shapes=shapes))
+    except WorkloadError as error:
+        if not shapes:
+            raise
+        raise WorkloadError(f"{error}\n(with a batch of 1 for the model's own, which archsim needs)") from None
     simplify(net)
     recognise(net)
     simplify(net)
-    low, sequence = _lowered(net, map_unknown)
-    return _built(model, low, sequence)
+    return net
+
+
+def _unbatched(
+    model: Model, bind: Bindings, shapes: Mapping[str, tuple[int, ...]], error: BatchError
+) -> dict[str, tuple[int, ...]]:
+    """The inputs with a batch of 1 in place of the size that ``error`` is about."""
+    found = dict(shapes)
+    for value in bound_inputs(model, bind):
+        shape = list(found.get(value.name, value.shape))
+        axis = next((k for k in (0, 1) if len(shape) > k + 1 and shape[k] == error.size), None)
+        if axis is not None:
+            shape[axis] = 1
+            found[value.name] = tuple(shape)
+    if found == shapes:
+        message = f"{model.where}: node {error.title} takes {error.size} images at once; export it for one"
+        raise WorkloadError(message)
+    return found
 
 
 def _lowered(net: Net, map_unknown: bool) -> tuple[Lowering, int | None]:
@@ -104,7 +144,7 @@ def _built(model: Model, low: Lowering, sequence: int | None) -> Imported:
             outputs.append(low.views[name].layer)
         else:
             low.emit.note(f"the output {name:.100} is a constant or a state and is left out")
-    outputs = [name for name in dict.fromkeys(outputs) if name not in low.emit.inputs]
+    outputs = [_copied(low, name) for name in dict.fromkeys(outputs)]
     if not outputs or not low.emit.layers:
         raise WorkloadError(f"{where}: no output of the model depends on its inputs by any operation")
     renamed = _fuse(low, outputs)
@@ -125,6 +165,14 @@ def _built(model: Model, low: Lowering, sequence: int | None) -> Imported:
     weights = {renamed.get(name, name): arrays for name, arrays in low.emit.weights.items()}
     bits = {renamed.get(name, name): count for name, count in low.emit.bits.items()}
     return Imported(workload, graph, weights, bits, views, low.provenance, low.net)
+
+
+def _copied(low: Lowering, name: str) -> str:
+    """A layer in place of an input that is an output as it is."""
+    if name not in low.emit.inputs:
+        return name
+    shape = low.emit.shapes[name]
+    return low.emit.add(f"{name}.copy", {"move": list(shape), "what": "copy"}, shape, name)
 
 
 def _document(model: Model, low: Lowering, outputs: list[str], sequence: int | None) -> dict[str, Any]:

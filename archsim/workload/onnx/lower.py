@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from archsim.errors import WorkloadError
 from archsim.workload.graph import Shape
@@ -19,9 +19,9 @@ from archsim.workload.onnx.net import Net
 from archsim.workload.onnx.tensors import Value
 from archsim.workload.onnx.trace import Node
 
-__all__ = ["Lowering", "NeedsPositionsError", "Rule", "Unknown"]
+__all__ = ["BatchError", "Lowering", "NeedsPositionsError", "Rule", "Unknown"]
 
-Rule = Callable[["Lowering", Node], None]
+Rule = Callable[["BatchError", "Lowering", Node], None]
 
 MAX_LENGTH: Final = 65536
 """The largest height or width of a workload."""
@@ -29,6 +29,15 @@ MAX_LENGTH: Final = 65536
 
 class NeedsPositionsError(Exception):
     """A step of the sequence is looked at by itself, so that the steps must stand as positions."""
+
+
+class BatchError(Exception):
+    """An operator that takes one image at a time has a batch of more."""
+
+    def __init__(self, size: int, title: str) -> None:
+        super().__init__(title)
+        self.size = size
+        self.title = title
 
 
 class Unknown(Exception):  # noqa: N818 (a signal between rule and lowering, never seen by a user)
@@ -197,6 +206,16 @@ class Lowering:
         found = regrouped(features.axes, shape)
         assert found is not None  # a row divides into anything of as many values
         return View(row, found)
+
+    def arranged(self, layer: str, shape: Sequence[int], channels: Sequence[int], rest: Sequence[int]) -> View:
+        """A tensor of ``shape`` with the axes ``channels`` as channels and ``rest``, in this order, as positions."""
+        view = self.fresh(layer, [shape[k] for k in (*channels, *rest)], range(len(channels)))
+        axes = dict(zip((*channels, *rest), view.axes, strict=True))
+        return View(layer, tuple(axes.get(k, ()) for k in range(len(shape))))
+
+    def batched(self, size: int) -> NoReturn:
+        """Say that the network takes several images at once."""
+        raise BatchError(size, self.node.title if self.node else "")
 
     def finish(self, node: Node, view: View, output: int = 0) -> None:
         """Set the view of an output of ``node``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -17,7 +18,7 @@ from archsim.workload.onnx.tensors import Array, Value
 from archsim.workload.onnx.trace import Node
 from archsim.workload.onnx.windows import window_of
 
-__all__ = ["RULES", "dynamic_product"]
+__all__ = ["RULES", "dynamic_product", "linear"]
 
 
 def _weigh(low: Lowering, layer: str, weight: Value, matrix: Array | None, bias: Array | None) -> None:
@@ -44,7 +45,7 @@ def conv(low: Lowering, node: Node) -> None:
     shape = low.shape(node.outputs[0])
     rank = len(shape) - 2
     if view.shape[0] != 1:
-        raise Unknown(_batch(view.shape[0]))
+        low.batched(view.shape[0])
     if rank > 2:
         raise Unknown("it has three dimensions")
     window = window_of(node.attributes, weight.shape[2:], view.shape[2:], shape[2:])
@@ -60,10 +61,6 @@ def conv(low: Lowering, node: Node) -> None:
     _weigh(low, made, weight, matrix, _flat(bias))
     low.finish(node, low.fresh(made, shape, [1]))
     _activate(low, node)
-
-
-def _batch(size: int) -> str:
-    return f"its batch is {size}; archsim takes one image at a time, so bind the batch to 1"
 
 
 def _activate(low: Lowering, node: Node) -> None:
@@ -90,7 +87,7 @@ def conv_transpose(low: Lowering, node: Node) -> None:
     if not weight.constant:
         raise Unknown("its weights are no constants")
     if view.shape[0] != 1:
-        raise Unknown(_batch(view.shape[0]))
+        low.batched(view.shape[0])
     if rank > 2 or set(given.get("dilations") or [1]) != {1}:
         raise Unknown("it is dilated or has three dimensions")
     kernel = weight.shape[2:]
@@ -135,7 +132,7 @@ def _transposed_pads(
 # -- matrices -------------------------------------------------------------------------------------
 
 
-def _linear(
+def linear(
     low: Lowering,
     node: Node,
     view: View,
@@ -184,8 +181,8 @@ def gemm(low: Lowering, node: Node) -> None:
     bias = low.net.optional(node, 2)
     fits = bias is not None and bias.constant and bias.size in (1, columns) and bias.shape[-1:] in ((columns,), (1,), ())
     scaled = replace(bias, data=_spread(bias, columns, given.get("beta", 1.0))) if fits and bias is not None else None
-    made, rest = _linear(low, node, view, [1], b, matrix, columns, scaled)
-    low.views[node.outputs[0]] = _result(low, made, low.shape(node.outputs[0]), [1], rest)
+    made, rest = linear(low, node, view, [1], b, matrix, columns, scaled)
+    low.views[node.outputs[0]] = low.arranged(made, low.shape(node.outputs[0]), [1], rest)
     if bias is not None and not fits:
         from archsim.workload.onnx.rules_vector import add_operand  # noqa: PLC0415 (rules of both call each other)
 
@@ -204,13 +201,6 @@ def _gemm_dynamic(low: Lowering, node: Node) -> None:
         from archsim.workload.onnx.rules_vector import add_operand  # noqa: PLC0415 (rules of both call each other)
 
         add_operand(low, node, node.inputs[2])
-
-
-def _result(low: Lowering, layer: str, shape: Sequence[int], channels: Sequence[int], rest: Sequence[int]) -> View:
-    """A tensor of ``shape`` with the axes ``channels`` as channels and the axes ``rest``, in this order, as positions."""
-    view = low.fresh(layer, [shape[k] for k in (*channels, *rest)], range(len(channels)))
-    axes = dict(zip((*channels, *rest), view.axes, strict=True))
-    return View(layer, tuple(axes[k] for k in range(len(shape))))
 
 
 _LETTERS: Final = "abcdefgh"
@@ -243,15 +233,29 @@ def _matmul_letters(a: int, b: int) -> tuple[str, str]:
 
 
 def einsum(low: Lowering, node: Node) -> None:
-    """Einsum of two operands."""
+    """Einsum of one operand or two."""
     equation = str(node.attributes["equation"]).replace(" ", "")
     terms, arrow, out = equation.partition("->")
     parts = terms.split(",")
-    if "." in equation or len(parts) != 2 or any(len(set(part)) < len(part) for part in (*parts, out)):
-        raise Unknown(f"its equation is {equation!r:.80}")
+    spare = "".join(c for c in string.ascii_uppercase if c not in equation)
+    for k, part in enumerate(parts):
+        if "..." in part:
+            missing = len(low.shape(node.inputs[k])) - len(part) + 3
+            parts[k] = part.replace("...", spare[10 - missing : 10])
+    most = max(("".join(c for c in p if c in spare) for p in parts), key=len)
+    out = out.replace("...", most)
+    letters = "".join(parts)
     if not arrow:
-        out = "".join(sorted(c for c in set(terms) - {","} if terms.count(c) == 1))
-    _contract(low, node, parts[0], parts[1], out, 1.0)
+        out = most + "".join(sorted(c for c in set(letters) - set(most) if letters.count(c) == 1))
+    if len(parts) > 2 or any(len(set(part)) < len(part) for part in (*parts, out)):
+        raise Unknown(f"its equation is {equation!r:.80}")
+    if len(parts) == 2:
+        _contract(low, node, parts[0], parts[1], out, 1.0)
+        return
+    from archsim.workload.onnx.rules_vector import reduced  # noqa: PLC0415 (rules of both call each other)
+
+    view = reduced(low, node, low.view(node.inputs[0]), [k for k, c in enumerate(parts[0]) if c not in out], "sum")
+    low.finish(node, View(view.layer, tuple(view.axes[parts[0].index(c)] for c in out)))
 
 
 def _contract(low: Lowering, node: Node, left: str, right: str, out: str, scale: float) -> None:
@@ -291,12 +295,12 @@ def _constant_product(
         rows = math.prod(sizes[c] for c in summed)
         matrix = weight.data.astype(np.float64).transpose(order).reshape(groups, rows, width) * scale
     axes = [letters.index(c) for c in (*shared, *summed)]
-    made, rest = _linear(low, node, view, axes, weight, matrix, groups * width, groups=groups)
+    made, rest = linear(low, node, view, axes, weight, matrix, groups * width, groups=groups)
     channels = [out.index(c) for c in (*shared, *columns)]
     positions = [out.index(letters[k]) for k in rest if letters[k] in out and letters[k] not in columns]
     shape = low.shape(node.outputs[0])
     left_over = [k for k in range(len(shape)) if k not in channels and k not in positions]
-    low.finish(node, _result(low, made, shape, channels, [*positions, *left_over]))
+    low.finish(node, low.arranged(made, shape, channels, [*positions, *left_over]))
 
 
 def dynamic_product(
@@ -342,7 +346,7 @@ def dynamic_product(
     width = count * math.prod(sizes[c] for c in columns)
     made = low.emit.add(node.name, spec, (width, *low.emit.shapes[query][1:]), query)
     channels = [out.index(c) for c in heads + columns]
-    return _result(low, made, shape, channels, [k for k in range(len(shape)) if k not in channels])
+    return low.arranged(made, shape, channels, [k for k in range(len(shape)) if k not in channels])
 
 
 def _tokens(sizes: dict[str, int], letters: Sequence[str]) -> tuple[int, int]:
@@ -356,9 +360,9 @@ def matmul_nbits(low: Lowering, node: Node) -> None:
     weight = replace(low.value(node.inputs[1]), shape=(rows, columns), bits=bits, data=None)
     view = low.view(node.inputs[0])
     bias = low.net.optional(node, 5)
-    made, rest = _linear(low, node, view, [len(view.axes) - 1], weight, None, columns, bias)
+    made, rest = linear(low, node, view, [len(view.axes) - 1], weight, None, columns, bias)
     shape = low.shape(node.outputs[0])
-    low.finish(node, _result(low, made, shape, [len(shape) - 1], rest))
+    low.finish(node, low.arranged(made, shape, [len(shape) - 1], rest))
 
 
 # -- recurrent layers -----------------------------------------------------------------------------
@@ -381,7 +385,7 @@ def recurrent(low: Lowering, node: Node) -> None:
     view = low.view(node.inputs[0])
     time, batch = (1, 0) if given.get("layout") else (0, 1)
     if view.shape[batch] != 1:
-        raise Unknown(_batch(view.shape[batch]))
+        low.batched(view.shape[batch])
     length = view.shape[time]
     layer = low.placed(view, [2], [time], None if low.steps is not None else (length, 1))
     kind = node.op.split(".")[-1].lower()

@@ -217,11 +217,11 @@ def _conformed(low: Lowering, view: View, model: View, shape: tuple[int, ...]) -
         len({atom.dimension for atom in axis}) <= 1 for axis in model.axes
     ) and _is_order(low, model, channels, positions)
     if not clean:
-        return _moved_like(low, view, target)
+        return _moved_like(low, view, model)
     partial_c = kept_c and len(kept_c) < len(channels)
     partial_p = kept_p and len(kept_p) < len(positions)
     if partial_c or (partial_p and not _rows_or_columns(low, model, positions, kept_p)):
-        return view.layer if len(axes) and not partial_p and not partial_c else _moved_like(low, view, target)
+        return view.layer if len(axes) and not partial_p and not partial_c else _moved_like(low, view, model)
     grid = _grid_of(low, model, positions, kept_p)
     if len(target) == 1:
         return low.placed(view, kept_c, kept_p, None)
@@ -253,10 +253,11 @@ def _grid_of(low: Lowering, model: View, positions: Sequence[int], kept: Sequenc
     return (rows, 1) if kept[0] == positions[0] else (1, columns)
 
 
-def _moved_like(low: Lowering, view: View, target: tuple[int, ...]) -> str:
-    """The values of ``view`` repeated to the shape ``target``."""
+def _moved_like(low: Lowering, view: View, model: View) -> str:
+    """The values of ``view`` repeated, and laid out as ``model`` is."""
     if low.steps is not None:
         raise NeedsPositionsError
+    target = low.emit.shapes[model.layer]
     spec: dict[str, Any] = {"move": list(target), "reads": "whole", "groups": 1, "what": "broadcast"}
     return low.emit.add(f"{view.layer}.like", spec, target, view.layer)
 
@@ -366,21 +367,13 @@ def softmax(low: Lowering, node: Node) -> None:
     if joined([a for k in axes for a in view.axes[k]]) != full("C", size):
         others = [k for k in range(rank) if k not in axes and view.axes[k]]
         layer = low.placed(view, axes, others, None)
-        view = _relaid(low, view, layer, axes, others)
+        view = low.arranged(layer, view.shape, axes, others)
     groups = low.emit.channels(view.layer) // size
     spec: dict[str, Any] = {"softmax": groups} if groups > 1 else {"activation": "softmax"}
     made = low.emit.add(node.name, spec, low.emit.shapes[view.layer], view.layer)
     if node.op.endswith("LogSoftmax"):
         made = low.emit.add(f"{node.name}.log", {"activation": "log"}, low.emit.shapes[made], made)
     low.finish(node, View(made, view.axes))
-
-
-def _relaid(low: Lowering, view: View, layer: str, channels: Sequence[int], positions: Sequence[int]) -> View:
-    """The view of ``layer``, in which the axes of ``view`` lie as channels and positions in this order."""
-    shape = view.shape
-    flat = low.fresh(layer, [shape[k] for k in (*channels, *positions)], range(len(channels)))
-    axes = dict(zip((*channels, *positions), flat.axes, strict=True))
-    return View(layer, tuple(axes.get(k, ()) for k in range(len(shape))))
 
 
 def normalisation(low: Lowering, node: Node) -> None:
@@ -418,7 +411,7 @@ def _norm(
         count = math.prod(view.shape[k] for k in order)
         grid = low.emit.grid(view.layer) if low.emit.positions(view.layer) == count > 1 else None
         layer = low.placed(view, axes, order, grid)
-        view = _relaid(low, view, layer, axes, order)
+        view = low.arranged(layer, view.shape, axes, order)
     spec: dict[str, Any] = {"norm": kind, "scale": scale, "shift": shift}
     made = low.emit.add(node.name, spec, low.emit.shapes[view.layer], view.layer)
     low.finish(node, View(made, view.axes))
@@ -462,7 +455,7 @@ def image_norm(low: Lowering, node: Node) -> None:
     width = low.emit.channels(view.layer)
     first = joined(view.axes[1])
     if view.shape[0] != 1:
-        raise Unknown("its batch is more than one")
+        low.batched(view.shape[0])
     if not groups and first != full("C", width):  # groups of channels by a reshape before
         outer = first[0] if len(first) == 1 and first[0].dimension == "C" else None
         if outer is None or outer.stride * outer.size != width:
@@ -581,14 +574,17 @@ def reduce(low: Lowering, node: Node) -> None:
 
 
 def _over_positions(low: Lowering, node: Node, view: View, axes: Sequence[int], kind: str) -> None:
-    shape = low.shape(node.outputs[0])
+    low.finish(node, low.reshaped(reduced(low, node, view, axes, kind), low.shape(node.outputs[0])))
+
+
+def reduced(low: Lowering, node: Node, view: View, axes: Sequence[int], kind: str) -> View:
+    """``view`` with ``axes`` reduced to a length of 1."""
     channels, positions = channel_axes(view)
     long = [k for k in axes if view.axes[k]]
     kept = [k for k in range(len(view.axes)) if k not in long and view.axes[k]]
     atoms = [atom for k in long for atom in view.axes[k]]
     if not atoms:
-        low.finish(node, low.reshaped(view, shape))
-        return
+        return view
     if low.steps is not None and any(atom.dimension == "S" for atom in atoms):
         raise NeedsPositionsError
     over_c = {k for k in long if k in channels}
@@ -599,25 +595,23 @@ def _over_positions(low: Lowering, node: Node, view: View, axes: Sequence[int], 
         others = [k for k in (*channels, *positions) if k not in long]
         grid = None
         layer = low.placed(view, long, others, grid)
-        view = _relaid(low, view, layer, long, others)
+        view = low.arranged(layer, view.shape, long, others)
         over_c, over_p = set(long), set()
     layer = view.layer
-    width, grid_now = low.emit.channels(layer), low.emit.grid(layer)
     if over_p and not over_c:
         if len(low.emit.shapes[layer]) == 1:
             raise Unknown
-        made = _positions_reduced(low, node, layer, kind, width)
+        made = _positions_reduced(low, node, layer, kind, low.emit.channels(layer))
         axes_left = tuple(() if k in long else axis for k, axis in enumerate(view.axes))
     elif over_c and not over_p:
         out = (1, *low.emit.shapes[layer][1:])
         made = low.emit.add(node.name, {"reduce": kind}, out, layer)
         axes_left = tuple(() if k in long else axis for k, axis in enumerate(view.axes))
-        del grid_now
     else:
         out = (1,) * len(low.emit.shapes[layer])
         made = low.emit.add(node.name, {"reduce": kind, "over": "all"}, out, layer)
         axes_left = ((),) * len(view.axes)
-    low.finish(node, low.reshaped(View(made, axes_left), shape))
+    return View(made, axes_left)
 
 
 def _positions_reduced(low: Lowering, node: Node, layer: str, kind: str, width: int) -> str:
@@ -631,7 +625,7 @@ def _positions_reduced(low: Lowering, node: Node, layer: str, kind: str, width: 
 def _moved_aside(low: Lowering, view: View, kept: Sequence[int], long: Sequence[int]) -> tuple[View, str]:
     """Some positions are reduced and others kept: those that stay are laid out as channels."""
     layer = low.placed(view, kept, long, low._target(1, math.prod(view.shape[k] for k in long), None)[1:])  # type: ignore[arg-type]  # noqa: SLF001
-    return _relaid(low, view, layer, kept, long), layer
+    return low.arranged(layer, view.shape, kept, long), layer
 
 
 def arg_max(low: Lowering, node: Node) -> None:
@@ -644,11 +638,27 @@ def arg_max(low: Lowering, node: Node) -> None:
             whole_vector(low, node, name, {"max": often})
 
 
-def attention(low: Lowering, node: Node) -> None:
-    """The Attention operators; see :mod:`~archsim.workload.onnx.attention`."""
-    from archsim.workload.onnx.attention import attention as write_out  # noqa: PLC0415 (it uses these rules)
+_ANYWHERE: Final[dict[str, Work]] = {
+    "GridSample": {"multiply": 4, "add": 3},
+    "RoiAlign": {"multiply": 4, "add": 3},
+    "Hardmax": {"max": 1},
+    "CumProd": {"multiply": 1},
+    "OneHot": {"max": 1},
+    "EyeLike": {"add": 1},
+}
+"""Operators that read any value of their operands, and what they do for each of the result."""
 
-    write_out(low, node)
+
+def anywhere(low: Lowering, node: Node) -> None:
+    """Work on values from anywhere in the operands."""
+    for name in node.outputs:
+        if name and (name in low.net.readers or name in low.net.outputs):
+            whole_vector(low, node, name, _ANYWHERE[node.op])
+
+
+def swiglu(low: Lowering, node: Node) -> None:
+    """SwiGLU (Shazeer, arXiv:2002.05202): the product of a half and the SiLU of the other."""
+    whole_vector(low, node, node.outputs[0], {"sigmoid": 1, "multiply": 2})
 
 
 RULES: Final[dict[str, Rule]] = {
@@ -670,5 +680,6 @@ RULES: Final[dict[str, Rule]] = {
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), global_pool),
     **dict.fromkeys(_REDUCES, reduce),
     **dict.fromkeys(("ArgMax", "ArgMin", "TopK"), arg_max),
-    **dict.fromkeys(("Attention", "MultiHeadAttention", "QAttention", "GroupQueryAttention"), attention),
+    **dict.fromkeys(_ANYWHERE, anywhere),
+    "SwiGLU": swiglu,
 }

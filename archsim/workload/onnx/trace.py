@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -52,10 +52,19 @@ class Traced:
     opset: int
 
 
-def trace(model: Model, bind: Mapping[str, int | tuple[int, ...]], *, weights: bool) -> Traced:
-    """The flat network of ``model``, its symbolic sizes from ``bind``.  WorkloadError names the node it is about."""
+def trace(
+    model: Model,
+    bind: Mapping[str, int | tuple[int, ...]],
+    *,
+    weights: bool,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> Traced:
+    """The flat network of ``model``, its symbolic sizes from ``bind``.  WorkloadError names the node it is about.
+
+    ``shapes`` are those of inputs that are taken for others than the model's.
+    """
     tracer = _Tracer(model, weights=weights)
-    inputs = bound_inputs(model, bind)
+    inputs = [replace(value, shape=(shapes or {}).get(value.name, value.shape)) for value in bound_inputs(model, bind)]
     names = tracer.run(inputs)
     return Traced(
         model.where, tracer.values, tracer.nodes, [v.name for v in inputs], names, model.opsets.get("", 0)
@@ -164,6 +173,8 @@ class _Tracer:
 
     def plain(self, node: onnx.NodeProto, scope: Scope, prefix: str, opsets: Mapping[str, int]) -> None:
         """Infer a node of a single operator and keep it, unless it is constant."""
+        if not node.output[0]:
+            node.output[0] = f"{node.name}{next(n for n in node.output if n)}.first"
         inputs = [self.values[scope[name]] if name else None for name in node.input]
         opset = opsets.get(node.domain, 1 if node.domain else self.model.opsets.get("", 0))
         try:
