@@ -35,7 +35,7 @@ def lowered(path: Path, bind: dict[str, int] | None = None) -> tuple[Lowering, d
     recognise(net)
     simplify(net)
     with _recorded(meaning):
-        low, _ = load._lowered(net, False)
+        low, _ = load._lowered(net, False, caches=False)
     return low, meaning
 
 
@@ -47,6 +47,7 @@ def _recorded(meaning: dict[str, Any]):
         before = len(self.emit.layers)
         layer = placed(self, view, channels, positions, grid, repeat=repeat)
         if len(self.emit.layers) > before:
+            assert len(self.emit.layers) == before + 1
             meaning[layer] = ("placed", view, list(channels), list(positions), repeat)
         return layer
 
@@ -58,8 +59,10 @@ def _recorded(meaning: dict[str, Any]):
         return made
 
     def recording_like(low, view, model):
+        before = len(low.emit.layers)
         layer = like(low, view, model)
-        meaning[layer] = ("like", view, model)
+        if len(low.emit.layers) > before:
+            meaning[layer] = ("like", view, model)
         return layer
 
     like = rules_vector._moved_like
@@ -170,9 +173,8 @@ class Evaluator:
         held = self.low.emit.weights[spec["name"]]
         groups, rows, columns = held["matrix"].shape
         x = self.image(spec["input"])
-        kernel, stride = spec.get("kernel", [1, 1]), spec.get("stride", [1, 1])
-        top, left, bottom, right = spec.get("pad", [0] * 4)
-        dilation = spec.get("dilation", [1, 1])
+        kernel, stride, dilation = (spread(spec.get(key, 1), 2) for key in ("kernel", "stride", "dilation"))
+        top, left, bottom, right = spread(spec.get("pad", 0), 4)
         padded = np.pad(x, ((0, 0), (top, bottom), (left, right)))
         _, high, wide = self.low.emit.shapes[spec["name"]]
         out = np.zeros((groups * columns, high, wide))
@@ -201,7 +203,7 @@ class Evaluator:
         groups, rows, _ = held["matrix"].shape
         x = self.image(spec["input"])
         channels, high, wide = self.low.emit.shapes[spec["name"]]
-        (kh, kw), (sh, sw), pad = spec["kernel"], spec["stride"], spec["pad"]
+        (kh, kw), (sh, sw), pad = spread(spec["kernel"], 2), spread(spec["stride"], 2), spread(spec["pad"], 4)
         full = np.zeros((channels, (x.shape[1] - 1) * sh + kh, (x.shape[2] - 1) * sw + kw))
         for y in range(x.shape[1]):
             for z in range(x.shape[2]):
@@ -213,8 +215,7 @@ class Evaluator:
 
     def _pool(self, spec, kernel, combine, fill) -> np.ndarray:
         x = self.image(spec["input"])
-        pad = spec["pad"] or [0] * 4
-        stride = spec["stride"]
+        pad, stride, kernel = spread(spec["pad"], 4), spread(spec["stride"], 2), spread(kernel, 2)
         padded = np.pad(x, ((0, 0), (pad[0], pad[2]), (pad[1], pad[3])), constant_values=fill)
         _, high, wide = shape = self.low.emit.shapes[spec["name"]]
         out = np.zeros(shape)
@@ -228,7 +229,7 @@ class Evaluator:
         return self._pool(spec, spec["maxpool"], np.max, -np.inf)
 
     def do_avgpool(self, spec) -> np.ndarray:
-        if any(spec["pad"] or []) and not self.low.provenance[spec["name"]].attributes.get("count_include_pad"):
+        if any(spread(spec["pad"], 4)) and not self.low.provenance[spec["name"]].attributes.get("count_include_pad"):
             return self._pool(spec, spec["avgpool"], np.nanmean, np.nan)
         return self._pool(spec, spec["avgpool"], np.mean, 0.0)
 
@@ -378,6 +379,10 @@ class Evaluator:
         node = self.low.provenance[name]
         inputs = {n: self.tensor(n) for n in node.inputs if n}
         made = compute(node, inputs, self.net)
+        if name in self.low.after:
+            after = self.low.after[name]
+            made = compute(after, {after.inputs[0]: made[0]}, self.net)
+            node = after
         for output, tensor in zip(node.outputs, made, strict=False):
             view = self.low.views.get(output)
             if output and view is not None and view.layer == name:
@@ -385,6 +390,10 @@ class Evaluator:
 
 
 KINDS = [name.removeprefix("do_") for name in dir(Evaluator) if name.startswith("do_")]
+
+
+def spread(value: Any, count: int) -> list[int]:
+    return list(value) if isinstance(value, list) else [value] * count
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

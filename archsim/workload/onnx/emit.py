@@ -10,13 +10,17 @@ from typing import Any, Final
 from archsim.workload.graph import Shape
 from archsim.workload.onnx.tensors import Array
 
-__all__ = ["FUSED", "Emitter"]
+__all__ = ["FUSED", "CacheError", "Emitter"]
 
 _ALLOWED: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 FUSED: Final = frozenset(
     "conv dense linear convtranspose local add multiply subtract divide maximum vector".split()
 )
 """Operators that an activation after them can be part of."""
+
+
+class CacheError(Exception):
+    """Something else than a product reads a cache."""
 
 
 @dataclass
@@ -30,6 +34,8 @@ class Emitter:
     weights: dict[str, dict[str, Array]] = field(default_factory=dict)
     bits: dict[str, int] = field(default_factory=dict)
     """Bits a weight where the model quantises them."""
+    cached: dict[str, int] = field(default_factory=dict)
+    """Tokens that a cache gives: its positions to a product, though a step puts out one."""
 
     def input(self, name: str, shape: Shape) -> str:
         """Add an input of the network."""
@@ -51,6 +57,8 @@ class Emitter:
 
     def add(self, name: str, spec: dict[str, Any], shape: Shape, source: str | None = None) -> str:
         """Add the layer of ``spec``, which reads ``source`` (None: the operands that it names) and gives ``shape``."""
+        if "matmul" not in spec and any(layer in self.cached for layer in (source, *spec.get("operands", ()))):
+            raise CacheError
         own = self.name(name)
         first = {"name": own} | ({"input": source} if source is not None else {})
         self.layers.append(first | spec)
@@ -68,7 +76,7 @@ class Emitter:
 
     def positions(self, layer: str) -> int:
         """Positions of a layer's output."""
-        return math.prod(self.grid(layer))
+        return self.cached.get(layer) or math.prod(self.grid(layer))
 
     def note(self, text: str) -> None:
         """Say once in what the network departs from its file."""

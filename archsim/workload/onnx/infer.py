@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -39,6 +40,8 @@ _FOLDED: Final = frozenset(
 )
 _GROWS: Final = {"NonZero", "Range"}
 """Folded also where inference does not tell how large the result is: it follows from small inputs."""
+
+_REAL: Final = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
 
 _FIRST_COUNTS: Final = {"Dropout", "BatchNormalization", "LSTM", "GRU", "RNN"}
 """Operators whose outputs after the first are left out where inference does not tell their shapes."""
@@ -75,7 +78,7 @@ class Inference:
         small = all(kind is None or math.prod(kind[1]) <= self.limit for kind in types)
         known = all(value is None or value.data is not None for value in inputs)
         if constant and known and small and self._foldable(node, types):
-            return self._folded(node, inputs, opset)
+            return self._cut(node, inputs, self._folded(node, inputs, opset))
         made = []
         for name, kind in zip(node.output, types, strict=True):
             if not name:
@@ -86,7 +89,15 @@ class Inference:
                 raise WorkloadError(f"the shape of {name!r:.100} cannot be inferred; it depends on data")
             check_shape(kind[1], f"the output {name!r:.100}")
             made.append(Value(name, kind[0], kind[1], None, constant))
-        return made
+        return self._cut(node, inputs, made) if constant else made
+
+    @staticmethod
+    def _cut(node: onnx.NodeProto, inputs: Sequence[Value | None], made: list[Value]) -> list[Value]:
+        """What is cut from a stored table of real numbers remembers how large that is."""
+        first = inputs[0] if inputs else None
+        if node.op_type not in ("Gather", "Slice") or first is None or first.type not in _REAL:
+            return made
+        return [replace(value, chosen_from=first.parameters) for value in made]
 
     def _foldable(self, node: onnx.NodeProto, types: Sequence[tuple[int, tuple[int, ...]] | None]) -> bool:
         if node.domain or any(attribute.HasField("g") for attribute in node.attribute):

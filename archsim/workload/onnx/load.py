@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from archsim.errors import WorkloadError
+from archsim.spec.loader import Loaded, from_plain
 from archsim.spec.workload import Workload
 from archsim.workload.build import build_graph
 from archsim.workload.graph import Graph
 from archsim.workload.onnx import attention, rules_matrix, rules_shape, rules_vector
-from archsim.workload.onnx.emit import FUSED
+from archsim.workload.onnx.emit import FUSED, CacheError
 from archsim.workload.onnx.inputs import place_inputs
 from archsim.workload.onnx.layout import View
 from archsim.workload.onnx.lower import BatchError, Lowering, NeedsPositionsError, Rule
@@ -43,7 +41,7 @@ Bindings = Mapping[str, int | tuple[int, ...]]
 class Imported:
     """A network read from an ONNX file: as a workload, as a graph, and how its tensors lie in the layers."""
 
-    workload: Workload
+    loaded: Loaded[Workload]
     graph: Graph
     weights: Mapping[str, Mapping[str, Array]] = field(repr=False)
     """The arrays of the layers with a matrix, where weights were asked for."""
@@ -57,11 +55,16 @@ class Imported:
 
 
 def import_onnx(
-    path: Path, bind: Bindings | None = None, *, weights: bool = False, map_unknown: bool = False
+    path: Path,
+    bind: Bindings | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    weights: bool = False,
+    map_unknown: bool = False,
 ) -> Imported:
     """Read the network in the ONNX file ``path``.
 
-    ``bind`` gives symbolic sizes.  Weights are read only if ``weights`` says so.  With ``map_unknown`` an operator
+    ``bind`` gives symbolic sizes, ``overrides`` change keys of the workload, as ``name=mine``.  Weights are read only if ``weights`` says so.  With ``map_unknown`` an operator
     that archsim does not know is one look-up an output value.  WorkloadError says what is wrong with the file.
     """
     model = read_model(path)
@@ -75,7 +78,7 @@ def import_onnx(
         else:
             if shapes:
                 low.emit.note("the model takes several inputs at once; the figures are of one")
-            return _built(model, low, sequence)
+            return _built(model, low, sequence, overrides)
 
 
 def _flat(model: Model, bind: Bindings, shapes: Mapping[str, tuple[int, ...]], *, weights: bool) -> Net:
@@ -108,22 +111,25 @@ def _unbatched(
     return found
 
 
-def _lowered(net: Net, map_unknown: bool) -> tuple[Lowering, int | None]:
+def _lowered(net: Net, map_unknown: bool, *, caches: bool = True) -> tuple[Lowering, int | None]:
     """The network with its steps one by one if it is recurrent and nothing looks at one of them, else as positions."""
     steps = _sequence(net)
     if steps is not None:
-        low = Lowering(net, RULES, steps, map_unknown)
         try:
-            place_inputs(low)
-            low.run()
+            return _run(net, steps, map_unknown=map_unknown, caches=caches), steps
         except NeedsPositionsError:
             pass
-        else:
-            return low, steps
-    low = Lowering(net, RULES, None, map_unknown)
+    try:
+        return _run(net, None, map_unknown=map_unknown, caches=caches), None
+    except CacheError:
+        return _run(net, None, map_unknown=map_unknown, caches=False), None
+
+
+def _run(net: Net, steps: int | None, *, map_unknown: bool, caches: bool) -> Lowering:
+    low = Lowering(net, RULES, steps, map_unknown=map_unknown, caches=caches)
     place_inputs(low)
     low.run()
-    return low, None
+    return low
 
 
 def _sequence(net: Net) -> int | None:
@@ -136,10 +142,12 @@ def _sequence(net: Net) -> int | None:
     return lengths.pop() if len(lengths) == 1 else None
 
 
-def _built(model: Model, low: Lowering, sequence: int | None) -> Imported:
+def _built(model: Model, low: Lowering, sequence: int | None, overrides: Sequence[str]) -> Imported:
     where = model.where
     outputs = []
     for name in low.net.outputs:
+        if name in low.views and low.views[name].layer in low.emit.cached:
+            continue
         if name in low.views:
             outputs.append(low.views[name].layer)
         else:
@@ -153,18 +161,12 @@ def _built(model: Model, low: Lowering, sequence: int | None) -> Imported:
     if len(low.emit.layers) > 20_000:
         raise WorkloadError(f"{where}: the network has {len(low.emit.layers)} layers, more than 20000")
     document = _document(model, low, outputs, sequence)
-    try:
-        workload = Workload.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(step) for step in first["loc"][:2])
-        name = low.emit.layers[first["loc"][1]]["name"] if first["loc"][:1] == ("layers",) else place
-        raise WorkloadError(f"{where}: layer {name!r}: {first['msg']}") from None
-    graph = build_graph(workload, lambda path: f"{where}: {'.'.join(str(step) for step in path)}")
+    loaded = from_plain("workload", document, Workload, where, overrides)
+    graph = build_graph(loaded.model, lambda path: f"{where}: {'.'.join(str(step) for step in path)}")
     views = {name: View(renamed.get(v.layer, v.layer), v.axes) for name, v in low.views.items()}
     weights = {renamed.get(name, name): arrays for name, arrays in low.emit.weights.items()}
     bits = {renamed.get(name, name): count for name, count in low.emit.bits.items()}
-    return Imported(workload, graph, weights, bits, views, low.provenance, low.net)
+    return Imported(loaded, graph, weights, bits, views, low.provenance, low.net)
 
 
 def _copied(low: Lowering, name: str) -> str:
@@ -260,9 +262,3 @@ def _drop_unread(low: Lowering, outputs: list[str]) -> None:
     for name in unread:
         del low.emit.inputs[name]
         low.emit.note(f"the input {name} is not read")
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

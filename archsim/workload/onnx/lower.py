@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 from archsim.errors import WorkloadError
 from archsim.workload.graph import Shape
-from archsim.workload.onnx.emit import Emitter
+from archsim.workload.onnx.emit import CacheError, Emitter
 from archsim.workload.onnx.layout import Axis, View, full, joined, raster, regrouped
 from archsim.workload.onnx.net import Net
 from archsim.workload.onnx.tensors import Value
@@ -25,6 +25,10 @@ Rule = Callable[["BatchError", "Lowering", Node], None]
 
 MAX_LENGTH: Final = 65536
 """The largest height or width of a workload."""
+
+
+_MALFORMED: Final = (KeyError, IndexError, ValueError, TypeError, ZeroDivisionError, AttributeError, OverflowError)
+"""What a rule runs into when a node lacks what its operator must have."""
 
 
 class NeedsPositionsError(Exception):
@@ -51,15 +55,25 @@ class Lowering:
     positions.
     """
 
-    def __init__(self, net: Net, rules: dict[str, Rule], steps: int | None, map_unknown: bool) -> None:
+    def __init__(
+        self, net: Net, rules: dict[str, Rule], steps: int | None, *, map_unknown: bool, caches: bool
+    ) -> None:
         self.net = net
         self.rules = rules
         self.steps = steps
         self.map_unknown = map_unknown
+        self.caches = caches
+        """Whether keys and values of the past, given as inputs, are taken for caches in the machine."""
+        self.likes: dict[tuple[Any, ...], str] = {}
+        """Layers that repeat a tensor to the layout of another, by both."""
+        self._placed: dict[tuple[Any, ...], str] = {}
         self.emit = Emitter()
         self.views: dict[str, View] = {}
         self.node: Node | None = None
         self.provenance: dict[str, Node] = {}
+        """The node that each layer is from."""
+        self.after: dict[str, Node] = {}
+        """A scale and shift that became part of a norm."""
 
     # -- the whole network ------------------------------------------------------------------------
 
@@ -89,7 +103,10 @@ class Lowering:
         rule = self.rules.get(op)
         if rule is None:
             raise Unknown
-        rule(self, node)
+        try:
+            rule(self, node)
+        except _MALFORMED as error:
+            raise Unknown(f"its inputs or attributes are not as expected ({type(error).__name__}: {error!s:.80})") from None
 
     def _as_vector(self, node: Node) -> None:
         from archsim.workload.onnx.rules_vector import whole_vector  # noqa: PLC0415 (rules need this module)
@@ -139,6 +156,22 @@ class Lowering:
         *,
         repeat: bool = False,
     ) -> str:
+        """As :meth:`laid_out`, and the same layer for the same order as before."""
+        order = tuple(view.axes[axis] for axis in channels), tuple(view.axes[axis] for axis in positions)
+        key = view.layer, order, grid, repeat
+        if key not in self._placed:
+            self._placed[key] = self.laid_out(view, channels, positions, grid, repeat=repeat)
+        return self._placed[key]
+
+    def laid_out(
+        self,
+        view: View,
+        channels: Sequence[int],
+        positions: Sequence[int],
+        grid: tuple[int, int] | None,
+        *,
+        repeat: bool,
+    ) -> str:
         """The layer whose channels are the axes ``channels`` of ``view`` in that order, and whose positions the others.
 
         ``grid`` gives rows and columns, None asks for features or, with more than one position, any grid.  Where the
@@ -157,6 +190,10 @@ class Lowering:
             return layer
         if self.steps is not None and len(shape) and any(a.dimension == "S" for axis in view.axes for a in axis):
             raise NeedsPositionsError
+        if layer in self.emit.cached:
+            if wanted_c == full("C", have_c) and wanted_p == full("P", have_p):
+                return layer
+            raise CacheError
         target = self._target(count_c, count_p, grid)
         if wanted_c == full("C", have_c) and wanted_p == full("P", have_p):
             return self._regrid(layer, target, grid)

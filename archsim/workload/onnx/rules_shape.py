@@ -54,6 +54,8 @@ def concat(low: Lowering, node: Node) -> None:
     if len(dynamic) == 1 == len(names):
         low.finish(node, low.view(dynamic[0]))
         return
+    if _cache(low, node, axis):
+        return
     views = [low.view(name) for name in dynamic]
     channels, positions = _arrangement(views, axis)
     constants = sum(low.value(name).size for name in names if name not in low.views)
@@ -71,6 +73,29 @@ def concat(low: Lowering, node: Node) -> None:
         spec |= {"reads": "raster" if across or positions[:1] == [axis] else "whole", "groups": 1}
         layer = low.emit.add(node.name, spec | ({"parameters": constants} if constants else {}), out)
     low.finish(node, low.fresh(layer, shape, channels))
+
+
+def _cache(low: Lowering, node: Node, axis: int) -> bool:
+    """Keys or values of the past, an input of the model, and those of one new token behind them: a cache."""
+    if not low.caches or len(node.inputs) != 2:
+        return False
+    past, new = node.inputs
+    if past not in low.net.inputs or low.net.readers[past] != [node] or new not in low.views:
+        return False
+    view = low.view(new)
+    rest = [k for k in range(len(view.axes)) if k != axis and view.axes[k]]
+    if view.shape[axis] != 1 or any(atom.dimension != "C" for k in rest for atom in view.axes[k]):
+        return False
+    layer = low.placed(view, rest, [], (1, 1))
+    tokens = low.shape(node.outputs[0])[axis]
+    made = low.emit.add(node.name, {"cache": tokens}, low.emit.shapes[layer], layer)
+    low.emit.cached[made] = tokens
+    low.emit.inputs.pop(low.views[past].layer, None)
+    low.emit.note("keys and values of the past stay in the machine: they are no inputs, and those of now no outputs")
+    axes = list(low.arranged(made, view.shape, rest, []).axes)
+    axes[axis] = full("P", tokens)
+    low.finish(node, View(made, tuple(axes)))
+    return True
 
 
 def _common_grid(low: Lowering, views: Sequence[View], positions: Sequence[int]) -> tuple[int, int] | None:

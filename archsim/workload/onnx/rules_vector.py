@@ -152,6 +152,10 @@ _OTHER: Final[dict[str, Work]] = {
 }
 
 
+_WHOLE: Final = {6, 7, 9}
+"""Element types int32, int64 and bool: shapes and masks, no parameters."""
+
+
 def binary(low: Lowering, node: Node) -> None:
     """Add, Mul, Sub, Div, Max, Min, Sum."""
     elementwise(low, node, _WORK[_BINARY[node.op]], _BINARY[node.op])
@@ -168,7 +172,7 @@ def elementwise(low: Lowering, node: Node, each: Work, kind: str = "") -> None:
     names = [name for name in node.inputs if name]
     dynamic = [name for name in names if name in low.views]
     constants = [low.value(name) for name in names if name not in low.views]
-    parameters = sum(value.size for value in constants if value.size > 1)
+    parameters = sum(value.parameters for value in constants if value.size > 1 and value.type not in _WHOLE)
     twice = len(set(dynamic)) < len(dynamic)
     main = _main(low, dynamic, shape)
     if main is None:
@@ -180,17 +184,21 @@ def elementwise(low: Lowering, node: Node, each: Work, kind: str = "") -> None:
         made = low.emit.add(node.name, {"activation": "square"}, low.emit.shapes[view.layer], view.layer)
         low.finish(node, View(made, view.axes))
         return
-    layers = [_conformed(low, low.view(name), view, shape) for name in rest]
+    conformed = [_conformed(low, low.view(name), view, shape) for name in rest]
+    layers = [layer for layer, _ in conformed]
     own = low.emit.shapes[view.layer]
     count = max(1, len(names) - 1)
+    exact = all(fits for _, fits in conformed)
     plain = kind and not constants and not twice and layers and len({view.layer, *layers}) == len(layers) + 1
     equal = all(low.emit.shapes[layer] == own for layer in layers)
     first = main == names[0] or kind in ("add", "multiply", "maximum")
-    if plain and first and (equal or kind != "add"):
+    if plain and exact and first and (equal or kind != "add"):
         spec: dict[str, Any] = {kind: layers if len(layers) > 1 else layers[0]}
         made = low.emit.add(node.name, spec | ({"activation": "none"} if kind == "add" else {}), own, view.layer)
     else:
-        made = _vector(low, node, view.layer, {k: n * count for k, n in each.items()}, layers, parameters)
+        groups = [own[0], *(own[0] if fits and low.emit.channels(layer) == own[0] else 1 for layer, fits in conformed)]
+        more = {} if exact else {"groups": groups}
+        made = _vector(low, node, view.layer, {k: n * count for k, n in each.items()}, layers, parameters, **more)
     low.finish(node, View(made, view.axes))
 
 
@@ -203,29 +211,33 @@ def _main(low: Lowering, names: Sequence[str], shape: tuple[int, ...]) -> str | 
     return None
 
 
-def _conformed(low: Lowering, view: View, model: View, shape: tuple[int, ...]) -> str:
-    """The layer of ``view`` laid out as ``model`` is, with lengths of 1 where it is repeated."""
+def _conformed(low: Lowering, view: View, model: View, shape: tuple[int, ...]) -> tuple[str, bool]:
+    """A layer with the values of ``view``, laid out as ``model`` is, with lengths of 1 where it is repeated; True.
+
+    False for one with the right positions, or one for all, whose channels are another choice.
+    """
     axes = ((),) * (len(shape) - len(view.axes)) + view.axes
     view = View(view.layer, axes)
     own, target = low.emit.shapes[view.layer], low.emit.shapes[model.layer]
     if view.axes == model.axes and own == target:
-        return view.layer
+        return view.layer, True
     channels, positions = channel_axes(model)
-    present = {k for k in range(len(axes)) if axes[k]}
-    kept_c, kept_p = [k for k in channels if k in present], [k for k in positions if k in present]
-    clean = all(
-        len({atom.dimension for atom in axis}) <= 1 for axis in model.axes
-    ) and _is_order(low, model, channels, positions)
-    if not clean:
-        return _moved_like(low, view, model)
-    partial_c = kept_c and len(kept_c) < len(channels)
-    partial_p = kept_p and len(kept_p) < len(positions)
-    if partial_c or (partial_p and not _rows_or_columns(low, model, positions, kept_p)):
-        return view.layer if len(axes) and not partial_p and not partial_c else _moved_like(low, view, model)
-    grid = _grid_of(low, model, positions, kept_p)
-    if len(target) == 1:
-        return low.placed(view, kept_c, kept_p, None)
-    return low.placed(view, kept_c, kept_p, grid)
+    kept_c, kept_p = [k for k in channels if axes[k]], [k for k in positions if axes[k]]
+    clean = all(len({atom.dimension for atom in axis}) <= 1 for axis in model.axes)
+    if not clean or not _is_order(low, model, channels, positions):
+        return _moved_like(low, view, model), True
+    own_p = joined([atom for k in positions for atom in axes[k]])
+    lies = all(atom.dimension == "C" for k in kept_c for atom in axes[k])
+    if len(kept_c) < len(channels) and kept_c and lies and own_p in ((), full("P", low.emit.positions(model.layer))):
+        fits = own_p == () or own[1:] == target[1:]
+        if fits and low.emit.positions(view.layer) in (1, low.emit.positions(model.layer)) and low.steps is None:
+            return view.layer, False
+    if kept_c and len(kept_c) < len(channels):
+        return _moved_like(low, view, model), True
+    if kept_p and len(kept_p) < len(positions) and not _rows_or_columns(low, model, positions, kept_p):
+        return _moved_like(low, view, model), True
+    grid = _grid_of(low, model, positions, kept_p) if len(target) > 1 else None
+    return low.placed(view, kept_c, kept_p, grid), True
 
 
 def _is_order(low: Lowering, model: View, channels: Sequence[int], positions: Sequence[int]) -> bool:
@@ -258,8 +270,11 @@ def _moved_like(low: Lowering, view: View, model: View) -> str:
     if low.steps is not None:
         raise NeedsPositionsError
     target = low.emit.shapes[model.layer]
-    spec: dict[str, Any] = {"move": list(target), "reads": "whole", "groups": 1, "what": "broadcast"}
-    return low.emit.add(f"{view.layer}.like", spec, target, view.layer)
+    key = view, model.axes, target
+    if key not in low.likes:
+        spec: dict[str, Any] = {"move": list(target), "reads": "whole", "groups": 1, "what": "broadcast"}
+        low.likes[key] = low.emit.add(f"{view.layer}.like", spec, target, view.layer)
+    return low.likes[key]
 
 
 def whole_vector(low: Lowering, node: Node, name: str, each: Work, parameters: int = 0) -> None:
@@ -294,7 +309,7 @@ def affine(low: Lowering, node: Node) -> None:
     axis = given["axis"]
     if axis is not None:
         axis %= len(view.axes)
-    if _folded(low, node, view, axis):
+    if _folded(low, node, view, axis) or _into_norm(low, node, view, axis):
         low.finish(node, view)
         return
     scale, shift = given["scale"], given["shift"]
@@ -340,6 +355,21 @@ def _folded(low: Lowering, node: Node, view: View, axis: int | None) -> bool:
         scale = np.broadcast_to(given["scale"], (channels,))
         held["matrix"] = held["matrix"] * scale.reshape(groups, 1, columns)
         held["bias"] = held.get("bias", np.zeros(channels)) * scale + given["shift"]
+    return True
+
+
+def _into_norm(low: Lowering, node: Node, view: View, axis: int | None) -> bool:
+    """Make a scale and shift part of the norm before, which has none yet."""
+    spec = low.emit.layers[-1] if low.emit.layers else {}
+    if "norm" not in spec or spec["name"] != view.layer or spec["scale"] or spec["shift"] or axis is None:
+        return False
+    if low.net.single_reader(node.inputs[0]) is None:
+        return False
+    if joined(view.axes[axis]) != full("C", low.emit.channels(view.layer)):
+        return False
+    given = node.attributes
+    spec["scale"], spec["shift"] = bool(given["scaled"]), bool(given["shifted"])
+    low.after[spec["name"]] = node
     return True
 
 

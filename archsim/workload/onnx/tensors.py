@@ -47,6 +47,14 @@ class Value:
     bits: int = 0
     """Bits an element where the model quantises it to fewer than its type has; 0 where it does not."""
 
+    chosen_from: int = 0
+    """Elements of the stored table that a constant was cut from; 0 where it is none."""
+
+    @property
+    def parameters(self) -> int:
+        """The stored numbers that it stands for: its table's, if it was cut from one."""
+        return self.chosen_from or self.size
+
     @property
     def size(self) -> int:
         """The number of elements."""

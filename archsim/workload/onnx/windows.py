@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Window", "window_of"]
+__all__ = ["Window", "short", "window_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,14 @@ class Window:
         """Kernel, stride, pad and dilation of a layer: a single axis stands as rows."""
         extra = 2 - self.rank
         pad = [*self.begin, *(0,) * extra, *self.end, *(0,) * extra]
-        out: dict[str, Any] = {"kernel": [*self.kernel, *(1,) * extra], "stride": [*self.stride, *(1,) * extra]}
-        out |= {"pad": pad} if any(pad) else {}
-        return out | ({"dilation": [*self.dilation, *(1,) * extra]} if set(self.dilation) != {1} else {})
+        out = {"kernel": short([*self.kernel, *(1,) * extra]), "stride": short([*self.stride, *(1,) * extra])}
+        out |= {"pad": short(pad)} if any(pad) else {}
+        return out | ({"dilation": short([*self.dilation, *(1,) * extra])} if set(self.dilation) != {1} else {})
+
+
+def short(numbers: Sequence[int]) -> Any:
+    """One number in place of several equal ones."""
+    return numbers[0] if len(set(numbers)) == 1 else list(numbers)
 
 
 def window_of(
