@@ -48,7 +48,8 @@ class _Writer:
         """The single value of a tensor that must be constant."""
         data = self.tracer.values[flat].data
         if data is None or data.size != 1:
-            raise self.tracer.error(self.node, f"has a {what} that depends on data; archsim takes those that are fixed")
+            message = f"has a {what} that depends on data; archsim takes those that are fixed (--bind can fix an input)"
+            raise self.tracer.error(self.node, message)
         return data.reshape(()).item()
 
     def graph(self, body: onnx.GraphProto, inner: Scope, step: str) -> list[str]:
@@ -98,7 +99,7 @@ class _Writer:
     def scan(self, given: dict[str, Any]) -> None:
         body: onnx.GraphProto = given["body"]
         scanned = int(given["num_scan_inputs"])
-        names = [self.scope[name] for name in self.node.input]
+        names = [self.scope[name] for name in self.node.input if name]
         carried, sources = names[: len(names) - scanned], names[len(names) - scanned :]
         outputs = len(body.output) - len(carried)
         in_axes = list(given.get("scan_input_axes") or [0] * scanned)

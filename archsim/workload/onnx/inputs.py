@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from archsim.workload.onnx.layout import View, full, raster
-from archsim.workload.onnx.lower import Lowering, _grid
+from archsim.workload.onnx.lower import Lowering, NeedsPositionsError, _grid
 from archsim.workload.onnx.net import Net
 
 __all__ = ["place_inputs"]
@@ -43,6 +43,8 @@ def _place(low: Lowering, name: str, shape: tuple[int, ...], channels: list[int]
     width = math.prod(shape[axis] for axis in channels)
     count = math.prod(shape[axis] for axis in rest)
     own = "input" if alone else name
+    if low.steps is not None and count not in (1, low.steps):
+        raise NeedsPositionsError
     if low.steps is not None and count == low.steps:
         layer = _add(low, own, (width,), alone)
         axes = [full("S", shape[axis]) if axis in rest else () for axis in range(len(shape))]

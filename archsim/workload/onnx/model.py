@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import defs
+from onnx import defs, helper
 
 from archsim.errors import WorkloadError, nearest
 from archsim.library import shown
@@ -92,7 +93,7 @@ def bound_inputs(model: Model, bind: Mapping[str, int | tuple[int, ...]]) -> lis
             raise WorkloadError(f"{model.where}: the input {entry.name!r:.100} is no tensor")
         shape = _input_shape(entry, bind, known, missing, model.where)
         check_shape(shape, f"{model.where}: the input {entry.name!r:.100}")
-        inputs.append(Value(entry.name, entry.type.tensor_type.elem_type, shape))
+        inputs.append(_given(Value(entry.name, entry.type.tensor_type.elem_type, shape), bind))
     for name in bind:
         if name not in known:
             hint = nearest(name, known) or f"; the symbolic sizes are {', '.join(known) or 'none'}"
@@ -102,6 +103,17 @@ def bound_inputs(model: Model, bind: Mapping[str, int | tuple[int, ...]]) -> lis
         example = " ".join(f"--bind {name}=1" for name in missing)
         raise WorkloadError(f"{model.where}: symbolic sizes without a value: {listed}; give each one, as {example}"[:2000])
     return inputs
+
+
+def _given(value: Value, bind: Mapping[str, int | tuple[int, ...]]) -> Value:
+    """An input, constant if it is a single number that ``bind`` gives, such as a sampling rate."""
+    number = bind.get(value.name)
+    if not isinstance(number, int):
+        return value
+    if value.size != 1:
+        raise WorkloadError(f"--bind {value.name}: the input has the shape {list(value.shape)} and is no single number")
+    dtype = helper.tensor_dtype_to_np_dtype(value.type)
+    return replace(value, data=np.full(value.shape, number, dtype), constant=True)
 
 
 def _input_shape(
@@ -124,9 +136,7 @@ def _input_shape(
         if dim.dim_value > 0:
             shape.append(int(dim.dim_value))
             continue
-        if dim.WhichOneof("value") == "dim_value" and dim.dim_value == 0 and not entry.name:
-            continue
-        name = dim.dim_param or f"{entry.name}.{axis}"
+        name = dim.dim_param if _NAME.match(dim.dim_param) else f"{entry.name}.{axis}"
         length = _symbol(name, bind, known)
         if length is None:
             for part in _terms(name):

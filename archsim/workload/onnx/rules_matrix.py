@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 
 from archsim.workload.onnx.layout import Atom, View, full, joined
-from archsim.workload.onnx.lower import Lowering, Rule, Unknown
+from archsim.workload.onnx.lower import Lowering, NeedsPositionsError, Rule, Unknown
 from archsim.workload.onnx.net import scalar
 from archsim.workload.onnx.rules_shape import channel_axes, image_of
 from archsim.workload.onnx.tensors import Array, Value
 from archsim.workload.onnx.trace import Node
-from archsim.workload.onnx.windows import window_of
+from archsim.workload.onnx.windows import image_axes, window_of
 
 __all__ = ["RULES", "dynamic_product", "linear"]
 
@@ -44,16 +44,18 @@ def conv(low: Lowering, node: Node) -> None:
     view = low.view(node.inputs[0])
     shape = low.shape(node.outputs[0])
     rank = len(shape) - 2
-    if view.shape[0] != 1:
-        low.batched(view.shape[0])
     if rank > 2:
         raise Unknown("it has three dimensions")
+    batch, rows, columns = image_axes(view.shape[0], rank)
+    if batch and view.shape[0] != 1:
+        low.batched(view.shape[0])
     window = window_of(node.attributes, weight.shape[2:], view.shape[2:], shape[2:])
-    layer = image_of(low, view, [1], [2], [3] if rank == 2 else [])
+    layer = image_of(low, view, [1], rows, columns)
     groups = int(node.attributes.get("group", 1))
-    spec: dict[str, Any] = {"conv": weight.shape[0], **window.spec(), "activation": "none", "bias": bias is not None}
+    sizes = window.spec(along_columns=not batch)
+    spec: dict[str, Any] = {"conv": weight.shape[0], **sizes, "activation": "none", "bias": bias is not None}
     spec |= {"groups": groups} if groups > 1 else {}
-    out = (weight.shape[0], *shape[2:], *(1,) * (2 - rank))
+    out = (weight.shape[0], *(math.prod(shape[k] for k in axes) for axes in (rows, columns)))
     made = low.emit.add(node.name, spec, out, layer)
     matrix = None
     if weight.data is not None:  # (M, C / g, k...) to a matrix of rows (c, k...) for each group
@@ -313,8 +315,6 @@ def dynamic_product(
     """
     a, b = low.view(first), low.view(second)
     if low.steps is not None:
-        from archsim.workload.onnx.lower import NeedsPositionsError  # noqa: PLC0415
-
         raise NeedsPositionsError
     sizes = dict(zip(left, a.shape, strict=True))
     for letter, size in zip(right, b.shape, strict=True):
@@ -426,9 +426,11 @@ def _recurrent_views(low: Lowering, node: Node, made: str, sizes: tuple[int, int
         last = _last_state(low, node, made, length, cells, direction)
         low.finish(node, View(last, ((), outer, inner) if layout else (outer, (), inner)), 1)
     if low.wanted(node, 2):
-        if node.outputs[2] in low.net.readers:
-            raise Unknown("its cell state is read")
-        low.emit.note(f"{made}: the cell state at the end stays in the machine")
+        if low.steps is not None:
+            raise NeedsPositionsError
+        spec = {"move": [ways * cells, 1, 1], "operands": [made], "reads": "whole", "groups": 1, "what": "cell state"}
+        cell = low.emit.add(f"{node.name}.cell", spec, (ways * cells, 1, 1))
+        low.finish(node, View(cell, ((), outer, inner) if layout else (outer, (), inner)), 2)
 
 
 def _last_state(low: Lowering, node: Node, made: str, length: int, cells: int, direction: str) -> str:
@@ -436,8 +438,6 @@ def _last_state(low: Lowering, node: Node, made: str, length: int, cells: int, d
     if length == 1:
         return made
     if low.steps is not None:
-        from archsim.workload.onnx.lower import NeedsPositionsError  # noqa: PLC0415
-
         raise NeedsPositionsError
 
     def at(source: str, row: int, tag: str) -> str:

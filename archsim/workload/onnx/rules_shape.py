@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from archsim.workload.onnx.layout import Atom, Axis, View, full, joined, raster
-from archsim.workload.onnx.lower import Lowering, Rule, Unknown
+from archsim.workload.onnx.lower import Lowering, NeedsPositionsError, Rule, Unknown
 from archsim.workload.onnx.net import scalar
 from archsim.workload.onnx.trace import Node
 
@@ -221,8 +221,6 @@ def piece(low: Lowering, node: Node, view: View, axis: int, picked: range) -> Vi
     if all(atom.dimension == "R" for atom in atoms):
         return _with_axis(view, axis, (Atom("R", 1, len(picked)),) if len(picked) > 1 else ())
     if low.steps is not None and any(atom.dimension == "S" for atom in atoms):
-        from archsim.workload.onnx.lower import NeedsPositionsError  # noqa: PLC0415
-
         raise NeedsPositionsError
     layer = view.layer
     channels, grid = low.emit.channels(layer), low.emit.grid(layer)
@@ -302,8 +300,6 @@ def _laid_out(low: Lowering, node: Node, views: Sequence[View], shape: Sequence[
     count = math.prod(n for k, n in enumerate(shape) if k not in channels)
     width = math.prod(shape[k] for k in channels)
     if low.steps is not None:
-        from archsim.workload.onnx.lower import NeedsPositionsError  # noqa: PLC0415
-
         raise NeedsPositionsError
     out = low._target(width, count, None)  # noqa: SLF001
     spec: dict[str, Any] = {"move": list(out), "operands": list(dict.fromkeys(v.layer for v in views))}
@@ -381,6 +377,8 @@ def spatial_axes(view: View, changed: Sequence[int]) -> tuple[list[int], list[in
 
 def image_of(low: Lowering, view: View, channels: Sequence[int], rows: Sequence[int], columns: Sequence[int]) -> str:
     """The layer that gives ``view`` as an image with these axes."""
+    if low.steps is not None:
+        raise NeedsPositionsError
     grid = math.prod(view.shape[a] for a in rows), math.prod(view.shape[a] for a in columns)
     return low.placed(view, channels, [*rows, *columns], grid)
 

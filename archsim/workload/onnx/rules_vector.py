@@ -14,7 +14,7 @@ from archsim.workload.onnx.net import scalar
 from archsim.workload.onnx.rules_shape import channel_axes, default_channels, image_of
 from archsim.workload.onnx.simplify import AFFINE
 from archsim.workload.onnx.trace import Node
-from archsim.workload.onnx.windows import Window, window_of
+from archsim.workload.onnx.windows import image_axes, window_of
 
 __all__ = ["RULES", "activation", "add_operand", "whole_vector"]
 
@@ -545,17 +545,20 @@ def pool(low: Lowering, node: Node) -> None:
         each = {"multiply": count, "add": count - 1, "sqrt": 1}
     dilated = set(window.dilation) != {1}
     odd = any(b >= k or e >= k for b, e, k in zip(window.begin, window.end, kernel, strict=True))
-    if rank > 2 or dilated or odd or node.op == "LpPool" or view.shape[0] != 1:
+    batch, rows, columns = image_axes(view.shape[0], rank)
+    if batch and rank <= 2 and view.shape[0] != 1:
+        low.batched(view.shape[0])
+    if rank > 2 or dilated or odd or node.op == "LpPool":
         _any_pool(low, node, view, each)
         return
-    layer = image_of(low, view, [1], [2], [3] if rank == 2 else [])
+    layer = image_of(low, view, [1], rows, columns)
     size = low.emit.shapes[layer]
-    out = (size[0], *shape[2:], *(1,) * (2 - rank))
-    whole = window.kernel + (1,) * (2 - rank) == size[1:] and not any(window.begin + window.end)
+    out = (size[0], *(math.prod(shape[k] for k in axes) for axes in (rows, columns)))
+    whole = bool(batch) and window.kernel + (1,) * (2 - rank) == size[1:] and not any(window.begin + window.end)
     if whole:
         spec: dict[str, Any] = {"globalpool": "max" if kind == "maxpool" else "average"}
     else:
-        sizes = window.spec()
+        sizes = window.spec(along_columns=not batch)
         spec = {kind: sizes["kernel"], "stride": sizes["stride"], "pad": sizes.get("pad", 0)}
     made = low.emit.add(node.name, spec, out, layer)
     low.finish(node, low.fresh(made, shape, [1]))

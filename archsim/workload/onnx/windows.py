@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Window", "short", "window_of"]
+__all__ = ["Window", "image_axes", "short", "window_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +24,32 @@ class Window:
         """The number of spatial axes."""
         return len(self.kernel)
 
-    def spec(self) -> dict[str, Any]:
-        """Kernel, stride, pad and dilation of a layer: a single axis stands as rows."""
-        extra = 2 - self.rank
-        pad = [*self.begin, *(0,) * extra, *self.end, *(0,) * extra]
-        out = {"kernel": short([*self.kernel, *(1,) * extra]), "stride": short([*self.stride, *(1,) * extra])}
+    def spec(self, *, along_columns: bool = False) -> dict[str, Any]:
+        """Kernel, stride, pad and dilation of a layer; a single axis stands as rows, or as columns."""
+
+        def both(numbers: Sequence[int], other: int) -> list[int]:
+            extra = (other,) * (2 - self.rank)
+            return [*extra, *numbers] if along_columns else [*numbers, *extra]
+
+        pad = [*both(self.begin, 0), *both(self.end, 0)]
+        out = {"kernel": short(both(self.kernel, 1)), "stride": short(both(self.stride, 1))}
         out |= {"pad": short(pad)} if any(pad) else {}
-        return out | ({"dilation": short([*self.dilation, *(1,) * extra])} if set(self.dilation) != {1} else {})
+        return out | ({"dilation": short(both(self.dilation, 1))} if set(self.dilation) != {1} else {})
 
 
 def short(numbers: Sequence[int]) -> Any:
     """One number in place of several equal ones."""
     return numbers[0] if len(set(numbers)) == 1 else list(numbers)
+
+
+def image_axes(batch: int, rank: int) -> tuple[list[int], list[int], list[int]]:
+    """The axes of (N, C, spatial…) that are the batch, the rows and the columns of an image.
+
+    Several sequences (N, C, L) stand as the rows of one image, which kernels along its columns do not join.
+    """
+    if rank == 2:
+        return [0], [2], [3]
+    return ([], [0], [2]) if batch > 1 else ([0], [2], [])
 
 
 def window_of(
