@@ -277,6 +277,9 @@ class Evaluator:
 
     def do_softmax(self, spec) -> np.ndarray:
         x = self.source(spec).reshape(spec["softmax"], -1, self.source(spec).shape[1])
+        if spec.get("causal"):
+            later = np.arange(x.shape[1])[:, None] > np.arange(x.shape[2])[None]
+            x = np.where(later[None], -np.inf, x)
         up = np.exp(x - x.max(1, keepdims=True))
         return (up / up.sum(1, keepdims=True)).reshape(self.source(spec).shape)
 
@@ -416,6 +419,8 @@ def compute(node, inputs: dict[str, np.ndarray], net: Net) -> list[np.ndarray]:
         "Silu": lambda: x * sigmoid(x),
         "QuickGelu": lambda: x * sigmoid(1.702 * x),
         "Gelu": lambda: 0.5 * x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))),
+        "HardSwish": lambda: x * np.clip(x + 3, 0, 6) / 6,
+        "Mish": lambda: x * np.tanh(np.log1p(np.exp(x))),
         "HardSigmoid6": lambda: np.clip(x + 3, 0, 6) / 6,
     }
     if op in own and not (op == "Gelu" and given.get("approximate")):

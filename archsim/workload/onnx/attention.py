@@ -16,7 +16,7 @@ from archsim.workload.onnx.layout import View
 from archsim.workload.onnx.lower import Lowering, Unknown
 from archsim.workload.onnx.rules_matrix import dynamic_product, linear
 from archsim.workload.onnx.rules_shape import concat, piece
-from archsim.workload.onnx.rules_vector import add_operand, affine, softmax
+from archsim.workload.onnx.rules_vector import affine, binary, softmax
 from archsim.workload.onnx.simplify import AFFINE
 from archsim.workload.onnx.trace import Node
 
@@ -84,7 +84,11 @@ def _product(
     if softcap:
         name = _capped(low, node, name, softcap)
     for mask in masks:
-        add_operand(low, Node(f"{node.name}.mask", "Add", (), (name,), {}), mask)
+        masked = _tensor(low, f"{name}.masked", low.view(name))
+        adding = Node(f"{node.name}.mask", "Add", (name, mask), (masked,), {})
+        binary(low, adding)
+        low.provenance.setdefault(low.views[masked].layer, adding)
+        name = masked
     weights = _tensor(low, f"{node.outputs[0]}.weights", low.view(name))
     softmax(low, Node(f"{node.name}.softmax", "Softmax", (name,), (weights,), {"axis": -1, "one": True}))
     if causal_alone:
@@ -114,9 +118,14 @@ def _scaled(low: Lowering, node: Node, name: str, factor: float) -> str:
         return name
     out = _tensor(low, f"{name}.scaled", low.view(name))
     given: dict[str, Any] = {"axis": None, "scale": np.array([factor]), "shift": np.zeros(1)}
-    low.node = Node(f"{node.name}.scale", AFFINE, (name,), (out,), given | {"scaled": False, "shifted": False})
-    affine(low, low.node)
+    _affine(low, Node(f"{node.name}.scale", AFFINE, (name,), (out,), given | {"scaled": False, "shifted": False}))
     return out
+
+
+def _affine(low: Lowering, node: Node) -> None:
+    """A scale and shift of its own."""
+    affine(low, node)
+    low.provenance.setdefault(low.views[node.outputs[0]].layer, node)
 
 
 def _capped(low: Lowering, node: Node, name: str, cap: float) -> str:
@@ -168,8 +177,9 @@ def _with_past(
             shape[2] += held.shape[2]
             joined = f"{node.outputs[0]}.present{after}"
             low.net.values[joined] = replace(held, name=joined, shape=tuple(shape), data=None, constant=False)
-            low.node = Node(f"{node.name}.past{after}", "Concat", (held.name, name), (joined,), {"axis": 2})
-            concat(low, low.node)
+            joining = Node(f"{node.name}.past{after}", "Concat", (held.name, name), (joined,), {"axis": 2})
+            concat(low, joining)
+            low.provenance.setdefault(low.views[joined].layer, joining)
         if low.wanted(node, after):
             low.views[node.outputs[after]] = low.view(joined)
         made.append(joined)
@@ -213,8 +223,7 @@ def _multi_head(low: Lowering, node: Node) -> None:
             data = None if bias.data is None else bias.data[start : start + width]
             out = _tensor(low, f"{name}.biased", low.view(name))
             given = {"axis": 2, "scale": np.ones(1), "shift": data, "scaled": False, "shifted": True}
-            low.node = Node(f"{node.name}.bias{k}", AFFINE, (name,), (out,), given)
-            affine(low, low.node)
+            _affine(low, Node(f"{node.name}.bias{k}", AFFINE, (name,), (out,), given))
             names[k], start = out, start + width
     query, key, value = (_headed(low, name, heads) for name in names)
     key, value = _with_past(low, node, (key, value), (6, 7), (1, 2))

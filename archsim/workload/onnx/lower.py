@@ -89,7 +89,7 @@ class Lowering:
                 unknown.append(f"{node.title}{': ' + str(reason) if str(reason) else ''}")
                 self._as_vector(node)
             for layer in self.emit.layers[count:]:
-                self.provenance[layer["name"]] = node
+                self.provenance.setdefault(layer["name"], node)
         if unknown and not self.map_unknown:
             listed = "\n".join(f"  {line}" for line in unknown[:50])
             more = f"\n  and {len(unknown) - 50} more" if len(unknown) > 50 else ""

@@ -420,7 +420,8 @@ def space_to_depth(low: Lowering, node: Node) -> None:
     """SpaceToDepth: axes split, put in order and joined."""
     batch, channels, high, wide = low.view(node.inputs[0]).shape
     block = int(node.attributes["blocksize"])
-    _rearranged(low, node, (batch, channels, high // block, block, wide // block, block), (0, 3, 5, 1, 2, 4))
+    order = (0, 3, 5, 1, 2, 4) if node.attributes.get("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    _rearranged(low, node, (batch, channels, high // block, block, wide // block, block), order)
 
 
 def _rearranged(low: Lowering, node: Node, split_shape: Sequence[int], order: Sequence[int]) -> None:
