@@ -117,7 +117,9 @@ def show(
             print_wide(workload_tables(network))
         return
     if bind or map_unknown or on or graph or yaml:
-        raise ArchsimError(f"{name!r:.100} is a {kind}; --bind, --map-unknown, --on, --graph and --yaml are for workloads")
+        raise ArchsimError(
+            f"{name!r:.100} is a {kind}; --bind, --map-unknown, --on, --graph and --yaml are for workloads"
+        )
     out, rollup, _ = show_hardware(kind, name, set_ or [])
     if not _emit(out, json):
         print_wide(hardware_tables(out, rollup))

@@ -39,7 +39,11 @@ def graph_svg(graph: Graph) -> str:
         f"<title>{escape(graph.title or graph.name)}</title>",
         '<rect width="100%" height="100%" fill="#ffffff"/>',
     ]
-    parts += [_edge(places[name], places[layer.name], ranks[layer.name] - ranks[name]) for layer in graph for name in layer.inputs]
+    parts += [
+        _edge(places[name], places[layer.name], ranks[layer.name] - ranks[name])
+        for layer in graph
+        for name in layer.inputs
+    ]
     parts += [_box(layer, places[layer.name]) for layer in graph]
     parts.append(_legend(high))
     return "\n".join([*parts, "</svg>", ""])
@@ -70,9 +74,7 @@ def _places(graph: Graph, ranks: dict[str, int]) -> dict[str, _Place]:
         for number, layer in enumerate(row):
             middle[layer.name] = centre + (number - (len(row) - 1) / 2) * step
     left = min(middle.values())
-    return {
-        name: _Place(MARGIN + 60 + x - left, MARGIN + ranks[name] * (HEIGHT + DOWN)) for name, x in middle.items()
-    }
+    return {name: _Place(MARGIN + 60 + x - left, MARGIN + ranks[name] * (HEIGHT + DOWN)) for name, x in middle.items()}
 
 
 def _kind(layer: Layer) -> str:
@@ -122,7 +124,9 @@ def _legend(high: float) -> str:
     texts = {"input": "input", "matrix": "weights on crossbars", "vector": "vector units", "move": "data movement"}
     out, x = [], float(MARGIN)
     for kind, text in texts.items():
-        out.append(f'<rect x="{x:.0f}" y="{high - 22:.0f}" width="12" height="12" fill="{_COLOURS[kind]}" stroke="#555555"/>')
+        out.append(
+            f'<rect x="{x:.0f}" y="{high - 22:.0f}" width="12" height="12" fill="{_COLOURS[kind]}" stroke="#555555"/>'
+        )
         out.append(f'<text x="{x + 17:.0f}" y="{high - 12:.0f}" font-size="11">{text}</text>')
         x += 36 + 6.2 * len(text)
     return "".join(out)

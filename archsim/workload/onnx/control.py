@@ -85,7 +85,8 @@ class _Writer:
                 raise self.tracer.error(self.node, f"does not end within {MAX_TRIPS} trips")
             inner: Scope = {}
             count, go = f"{self.prefix}trip{trip}", f"{self.prefix}go{trip}"
-            self.put([_fixed(count, np.int64(trip)), _fixed(go, np.bool_(True))], names := {})
+            names: Scope = {}
+            self.put([_fixed(count, np.int64(trip)), _fixed(go, np.bool_(True))], names)
             inner[body.input[0].name], inner[body.input[1].name] = names[count], names[go]
             inner |= {entry.name: flat for entry, flat in zip(body.input[2:], carried, strict=False)}
             made = self.graph(body, inner, f"{trip}/")
@@ -137,7 +138,8 @@ class _Writer:
         nodes = [_fixed("axes", np.array([axis], np.int64))] if modern else []
         for k, flat in enumerate(rows):
             parts = [flat, "axes"] if modern else [flat]
-            nodes.append(helper.make_node("Unsqueeze", parts, [f"row{k}"], **({} if modern else {"axes": [axis]})))
+            old: dict[str, Any] = {} if modern else {"axes": [axis]}
+            nodes.append(helper.make_node("Unsqueeze", parts, [f"row{k}"], **old))
         nodes.append(helper.make_node("Concat", [f"row{k}" for k in range(len(rows))], [whole], axis=axis))
         self.put(nodes, scope)
         return scope[whole]

@@ -14,7 +14,7 @@ __all__ = ["FUSED", "CacheError", "Emitter"]
 
 _ALLOWED: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 FUSED: Final = frozenset(
-    "conv dense linear convtranspose local add multiply subtract divide maximum vector".split()
+    ["conv", "dense", "linear", "convtranspose", "local", "add", "multiply", "subtract", "divide", "maximum", "vector"]
 )
 """Operators that an activation after them can be part of."""
 

@@ -19,7 +19,7 @@ from onnx.reference import ReferenceEvaluator
 
 from archsim.errors import WorkloadError
 from archsim.workload.onnx.contrib import contrib_outputs
-from archsim.workload.onnx.tensors import Array, Value, check_shape, element_bits
+from archsim.workload.onnx.tensors import Array, Value, check_shape, words
 
 __all__ = ["FOLDED_ELEMENTS", "Inference", "attribute_values"]
 
@@ -30,13 +30,13 @@ FOLDED_WITH_WEIGHTS: Final = 2**28
 
 _NEVER_FOLDED: Final = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli"}
 _FREE_FUNCTIONS: Final = {"Shape", "Size"}
-_FOLDED: Final = frozenset(
-    "Abs Add And ArgMax ArgMin BitShift BitwiseAnd BitwiseOr Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum "
-    "DequantizeLinear Div Equal Erf Exp Expand EyeLike Flatten Floor Gather GatherElements GatherND Greater "
-    "GreaterOrEqual Identity Less LessOrEqual Log Max Mean Min Mod Mul Neg NonZero Not OneHot Or Pad Pow QuantizeLinear "
-    "Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape Round ScatterElements ScatterND "
-    "Shape Sigmoid Sign Sin Size Slice Softmax Split Sqrt Squeeze Sub Sum Tanh Tile TopK Transpose Trilu Unsqueeze Where "
-    "Xor".split()
+_FOLDED: Final = words(
+    "Abs Add And ArgMax ArgMin BitShift BitwiseAnd BitwiseOr Cast CastLike Ceil Clip Concat ConstantOfShape "
+    "Cos CumSum DequantizeLinear Div Equal Erf Exp Expand EyeLike Flatten Floor Gather GatherElements "
+    "GatherND Greater GreaterOrEqual Identity Less LessOrEqual Log Max Mean Min Mod Mul Neg NonZero Not "
+    "OneHot Or Pad Pow QuantizeLinear Range Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
+    "Relu Reshape Round ScatterElements ScatterND Shape Sigmoid Sign Sin Size Slice Softmax Split Sqrt "
+    "Squeeze Sub Sum Tanh Tile TopK Transpose Trilu Unsqueeze Where Xor"
 )
 _GROWS: Final = {"NonZero", "Range"}
 """Folded also where inference does not tell how large the result is: it follows from small inputs."""
@@ -70,7 +70,7 @@ class Inference:
         self.limit = FOLDED_WITH_WEIGHTS if weights else FOLDED_ELEMENTS
 
     def outputs(self, node: onnx.NodeProto, inputs: Sequence[Value | None], opset: int) -> list[Value]:
-        """What ``node`` of an operator set of version ``opset`` makes of ``inputs`` (None: left out), by its outputs."""
+        """The outputs of ``node`` of an operator set of version ``opset``; ``inputs`` are None where left out."""
         if node.op_type in _FREE_FUNCTIONS and not node.domain and inputs[0] is not None:
             return [self._shape(node, inputs[0])]
         constant = all(value is None or value.constant for value in inputs) and not _drawn(node)
@@ -165,7 +165,7 @@ class Inference:
         imports = [helper.make_opsetid(node.domain, opset)]
         try:
             with np.errstate(all="ignore"):
-                made = ReferenceEvaluator(helper.make_model(graph, opset_imports=imports)).run(None, feeds)
+                made: Any = ReferenceEvaluator(helper.make_model(graph, opset_imports=imports)).run(None, feeds)
         except Exception as error:  # whatever a hostile constant makes of NumPy
             raise WorkloadError(f"cannot be computed from its constants: {_reason(error)}") from None
         names = [name for name in node.output if name]
@@ -195,8 +195,3 @@ def _constant(name: str, array: Array, made_of: Sequence[Value | None] = ()) -> 
     kind = helper.np_dtype_to_tensor_dtype(array.dtype) if array.dtype != object else TensorProto.STRING
     bits = next((value.bits for value in made_of if value is not None and value.bits), 0)
     return Value(name, kind, tuple(array.shape), array, constant=True, bits=bits)
-
-
-def quantised_bits(value: Value) -> int:
-    """Bits an element of a quantised tensor."""
-    return value.bits or element_bits(value.type)

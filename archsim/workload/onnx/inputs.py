@@ -8,18 +8,17 @@ from typing import Final
 from archsim.workload.onnx.layout import View, full, raster
 from archsim.workload.onnx.lower import Lowering, NeedsPositionsError, _grid
 from archsim.workload.onnx.net import Net
+from archsim.workload.onnx.tensors import words
 
 __all__ = ["place_inputs"]
 
-_SECOND: Final = frozenset(
-    "Conv ConvTranspose FusedConv MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool InstanceNormalization "
-    "GroupNormalization LRN Resize Upsample DepthToSpace SpaceToDepth".split()
+_SECOND: Final = words(
+    "Conv ConvTranspose FusedConv MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool "
+    "InstanceNormalization GroupNormalization LRN Resize Upsample DepthToSpace SpaceToDepth"
 )
 """Operators that have channels as their second axis."""
 
-_THROUGH: Final = frozenset(
-    "Affine Relu Clip Add Mul Sub Div Pad Tanh Sigmoid LeakyRelu Cast Abs Sqrt Log Exp Pow".split()
-)
+_THROUGH: Final = words("Affine Relu Clip Add Mul Sub Div Pad Tanh Sigmoid LeakyRelu Cast Abs Sqrt Log Exp Pow")
 """Operators whose output has the axes of their input."""
 
 Axes = tuple[int | None, ...]

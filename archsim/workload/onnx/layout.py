@@ -56,7 +56,12 @@ def joined(atoms: Sequence[Atom]) -> Axis:
         if atom.size == 1:
             continue
         last = out[-1] if out else None
-        if last and last.dimension == atom.dimension and last.stride == atom.stride * atom.size and atom.dimension != "R":
+        if (
+            last
+            and last.dimension == atom.dimension
+            and last.stride == atom.stride * atom.size
+            and atom.dimension != "R"
+        ):
             out[-1] = Atom(atom.dimension, atom.stride, last.size * atom.size)
         else:
             out.append(atom)
@@ -65,7 +70,7 @@ def joined(atoms: Sequence[Atom]) -> Axis:
 
 def raster(dimension: Dimension, lengths: Sequence[int]) -> list[Axis]:
     """Axes of these ``lengths`` that are a dimension in raster order."""
-    out = []
+    out: list[Axis] = []
     stride = math.prod(lengths)
     for length in lengths:
         stride //= max(1, length)

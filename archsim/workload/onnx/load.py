@@ -64,8 +64,9 @@ def import_onnx(
 ) -> Imported:
     """Read the network in the ONNX file ``path``.
 
-    ``bind`` gives symbolic sizes, ``overrides`` change keys of the workload, as ``name=mine``.  Weights are read only if ``weights`` says so.  With ``map_unknown`` an operator
-    that archsim does not know is one look-up an output value.  WorkloadError says what is wrong with the file.
+    ``bind`` gives symbolic sizes, ``overrides`` change keys of the workload, as ``name=mine``.  Weights are read only
+    if ``weights`` says so.  With ``map_unknown`` an operator that archsim does not know is one look-up an output value.
+    WorkloadError says what is wrong with the file.
     """
     model = read_model(path)
     shapes: dict[str, tuple[int, ...]] = {}

@@ -21,7 +21,7 @@ from archsim.workload.onnx.trace import Node
 
 __all__ = ["BatchError", "Lowering", "NeedsPositionsError", "Rule", "Unknown"]
 
-Rule = Callable[["BatchError", "Lowering", Node], None]
+Rule = Callable[["Lowering", Node], None]
 
 MAX_LENGTH: Final = 65536
 """The largest height or width of a workload."""
@@ -55,9 +55,7 @@ class Lowering:
     positions.
     """
 
-    def __init__(
-        self, net: Net, rules: dict[str, Rule], steps: int | None, *, map_unknown: bool, caches: bool
-    ) -> None:
+    def __init__(self, net: Net, rules: dict[str, Rule], steps: int | None, *, map_unknown: bool, caches: bool) -> None:
         self.net = net
         self.rules = rules
         self.steps = steps
@@ -106,7 +104,9 @@ class Lowering:
         try:
             rule(self, node)
         except _MALFORMED as error:
-            raise Unknown(f"its inputs or attributes are not as expected ({type(error).__name__}: {error!s:.80})") from None
+            raise Unknown(
+                f"its inputs or attributes are not as expected ({type(error).__name__}: {error!s:.80})"
+            ) from None
 
     def _as_vector(self, node: Node) -> None:
         from archsim.workload.onnx.rules_vector import whole_vector  # noqa: PLC0415 (rules need this module)
@@ -138,7 +138,7 @@ class Lowering:
     # -- views ------------------------------------------------------------------------------------
 
     def fresh(self, layer: str, shape: Sequence[int], channels: Sequence[int]) -> View:
-        """A tensor of ``shape`` that a new layer gives: the axes ``channels`` are its channels, the others positions."""
+        """A tensor of ``shape`` that a new layer gives: the axes ``channels`` are channels, the others positions."""
         axes: list[Axis] = [()] * len(shape)
         rest = [axis for axis in range(len(shape)) if axis not in channels]
         along = "S" if self.steps is not None else "P"
@@ -222,7 +222,9 @@ class Lowering:
             return layer
         if len(target) == 1:
             return self.emit.add(f"{layer}.flat", {"flatten": True}, target, layer)
-        return self.emit.add(f"{layer}.grid", {"move": list(target), "reads": "raster", "what": "reshape"}, target, layer)
+        return self.emit.add(
+            f"{layer}.grid", {"move": list(target), "reads": "raster", "what": "reshape"}, target, layer
+        )
 
     @staticmethod
     def _shuffled(wanted: Axis, channels: int) -> int:

@@ -101,7 +101,9 @@ def bound_inputs(model: Model, bind: Mapping[str, int | tuple[int, ...]]) -> lis
     if missing:
         listed = ", ".join(f"{name} (of {source})" for name, source in missing.items())
         example = " ".join(f"--bind {name}=1" for name in missing)
-        raise WorkloadError(f"{model.where}: symbolic sizes without a value: {listed}; give each one, as {example}"[:2000])
+        raise WorkloadError(
+            f"{model.where}: symbolic sizes without a value: {listed}; give each one, as {example}"[:2000]
+        )
     return inputs
 
 

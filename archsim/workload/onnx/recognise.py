@@ -20,7 +20,7 @@ from onnx.reference import ReferenceEvaluator
 
 from archsim.workload.onnx.net import Net
 from archsim.workload.onnx.simplify import AFFINE
-from archsim.workload.onnx.tensors import Array
+from archsim.workload.onnx.tensors import Array, words
 from archsim.workload.onnx.trace import Node
 
 __all__ = ["recognise"]
@@ -30,15 +30,15 @@ SAMPLES: Final = np.linspace(-8.0, 8.0, 161)
 TOLERANCE: Final = 2e-3
 """Larger than what GELU by the hyperbolic tangent is away from GELU (5e-4), and than an epsilon of 1e-5 makes."""
 
-_ELEMENTWISE: Final = frozenset(
-    "Abs Add Affine Clip Div Elu Erf Exp HardSigmoid HardSwish LeakyRelu Log Max Min Mul Neg Pow Reciprocal Relu "
-    "Sigmoid Softplus Sqrt Sub Sum Tanh".split()
+_ELEMENTWISE: Final = words(
+    "Abs Add Affine Clip Div Elu Erf Exp HardSigmoid HardSwish LeakyRelu Log Max Min Mul Neg Pow Reciprocal "
+    "Relu Sigmoid Softplus Sqrt Sub Sum Tanh"
 )
-_REDUCE: Final = frozenset("ReduceMean ReduceSum ReduceMax ReduceL2 ReduceSumSquare".split())
+_REDUCE: Final = frozenset(["ReduceMean", "ReduceSum", "ReduceMax", "ReduceL2", "ReduceSumSquare"])
 
 
 def _erf(x: Array) -> Array:
-    return np.vectorize(math.erf)(x)
+    return np.asarray(np.vectorize(math.erf)(x))
 
 
 _FUNCTIONS: Final[dict[str, Callable[[Array], Array]]] = {
@@ -116,14 +116,14 @@ def _fixed_inputs(net: Net, node: Node) -> bool:
 def _named(net: Net, source: str, last: Node, inside: list[Node]) -> tuple[str, dict[str, Any]] | None:
     """The operator that the nodes ``inside`` are together, and its attributes."""
     shape = net.value(source).shape
-    if shape != net.value(last.outputs[0]).shape or len(inside) < 2 and last.op not in ("Clip", "Min", "Max"):
+    if shape != net.value(last.outputs[0]).shape or (len(inside) < 2 and last.op not in ("Clip", "Min", "Max")):
         return None
     if any(node.op in _REDUCE for node in inside):
         return _along_axis(net, source, last, inside)
     got = _evaluate(net, source, last, inside, SAMPLES)
     if got is None:
         return None
-    for name, function in _FUNCTIONS.items():
+    for name in _FUNCTIONS:
         with np.errstate(all="ignore"):
             if np.allclose(got, _table(name), atol=TOLERANCE):
                 return name, {}
@@ -200,7 +200,7 @@ def _evaluate(net: Net, source: str, last: Node, inside: list[Node], sample: Arr
     try:
         with np.errstate(all="ignore"):
             (made,) = ReferenceEvaluator(model).run(None, {source: sample.astype(np.float64)})
-    except Exception:  # noqa: BLE001 (what cannot be evaluated is not recognised)
+    except Exception:
         return None
     return np.asarray(made)
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from archsim.workload.onnx.layout import Atom, View, full, joined
 from archsim.workload.onnx.lower import Lowering, NeedsPositionsError, Rule, Unknown
-from archsim.workload.onnx.net import scalar
 from archsim.workload.onnx.rules_shape import channel_axes, image_of
 from archsim.workload.onnx.tensors import Array, Value
 from archsim.workload.onnx.trace import Node
@@ -152,7 +151,7 @@ def linear(
     count = math.prod(view.shape[axis] for axis in rest)
     grid = low.emit.grid(view.layer) if low.emit.positions(view.layer) == count > 1 else None
     if groups > 1 and grid is None:
-        grid = (1, 1) if count == 1 else low._target(1, count, None)[1:]  # type: ignore[assignment]  # noqa: SLF001
+        grid = (1, 1) if count == 1 else low._target(1, count, None)[1:]  # type: ignore[assignment]
     layer = low.placed(view, axes, rest, grid)
     shape = low.emit.shapes[layer]
     kind = "conv" if groups > 1 else "linear" if len(shape) == 3 else "dense"
@@ -181,7 +180,9 @@ def gemm(low: Lowering, node: Node) -> None:
         matrix = b.data.astype(np.float64) * given.get("alpha", 1.0)
         matrix = (matrix.T if given.get("transB") else matrix)[None]
     bias = low.net.optional(node, 2)
-    fits = bias is not None and bias.constant and bias.size in (1, columns) and bias.shape[-1:] in ((columns,), (1,), ())
+    fits = (
+        bias is not None and bias.constant and bias.size in (1, columns) and bias.shape[-1:] in ((columns,), (1,), ())
+    )
     scaled = replace(bias, data=_spread(bias, columns, given.get("beta", 1.0))) if fits and bias is not None else None
     made, rest = linear(low, node, view, [1], b, matrix, columns, scaled)
     low.views[node.outputs[0]] = low.arranged(made, low.shape(node.outputs[0]), [1], rest)
@@ -212,7 +213,7 @@ def matmul(low: Lowering, node: Node) -> None:
     """MatMul, as a contraction over one axis; leading axes of both go along."""
     a, b = low.value(node.inputs[0]), low.value(node.inputs[1])
     left, right = _matmul_letters(len(a.shape), len(b.shape))
-    out = "".join(c for c in left if c != "k" and c != "m") if len(a.shape) >= len(b.shape) else ""
+    out = "".join(c for c in left if c not in "km") if len(a.shape) >= len(b.shape) else ""
     if len(a.shape) < len(b.shape):
         out = "".join(c for c in right if c not in "kn")
     out += ("m" if "m" in left else "") + ("n" if "n" in right else "")
@@ -336,9 +337,7 @@ def dynamic_product(
         repeat=True,
     )
     count = math.prod(sizes[c] for c in heads)
-    repeated = math.prod(
-        atom.size for c in heads for atom in b.axes[right.index(c)] if atom.dimension == "R"
-    )
+    repeated = math.prod(atom.size for c in heads for atom in b.axes[right.index(c)] if atom.dimension == "R")
     spec: dict[str, Any] = {"matmul": other, "heads": count, "transpose": keys}
     spec |= {"kv_heads": count // repeated} if repeated > 1 else {}
     spec |= {"causal": True} if causal else {}

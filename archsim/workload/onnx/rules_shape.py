@@ -6,11 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
-
-from archsim.workload.onnx.layout import Atom, Axis, View, full, joined, raster
+from archsim.workload.onnx.layout import Atom, Axis, View, full, joined
 from archsim.workload.onnx.lower import Lowering, NeedsPositionsError, Rule, Unknown
-from archsim.workload.onnx.net import scalar
 from archsim.workload.onnx.trace import Node
 
 __all__ = ["RULES", "moved", "piece"]
@@ -113,7 +110,7 @@ def _joined_grid(low: Lowering, layers: list[str], axis: int, channels: list[int
         return shape[1], shape[2]
     if len(shape) == 3 and shape[2] > 1 and count % shape[2] == 0 and count // shape[2] <= 65536:
         return count // shape[2], shape[2]
-    return low._target(1, count, None)[1:]  # type: ignore[return-value]  # noqa: SLF001
+    return low._target(1, count, None)[1:]  # type: ignore[return-value]
 
 
 def _arrangement(views: Sequence[View], axis: int) -> tuple[list[int], list[int]]:
@@ -301,7 +298,7 @@ def _laid_out(low: Lowering, node: Node, views: Sequence[View], shape: Sequence[
     width = math.prod(shape[k] for k in channels)
     if low.steps is not None:
         raise NeedsPositionsError
-    out = low._target(width, count, None)  # noqa: SLF001
+    out = low._target(width, count, None)
     spec: dict[str, Any] = {"move": list(out), "operands": list(dict.fromkeys(v.layer for v in views))}
     spec |= {"reads": "whole", "groups": 1, "what": _what(node)} | ({"parameters": parameters} if parameters else {})
     return low.fresh(low.emit.add(node.name, spec, out), shape, channels)
@@ -367,7 +364,7 @@ def _known(low: Lowering, node: Node, index: int) -> list[int]:
 
 
 def spatial_axes(view: View, changed: Sequence[int]) -> tuple[list[int], list[int], list[int]] | None:
-    """Channels, rows and columns of a view as an image of which only the axes ``changed`` change; None if it is none."""
+    """Channels, rows and columns of a view as an image in which only the axes ``changed`` change, if it is one."""
     channels, positions = channel_axes(view)
     positions = sorted(set(positions) | {k for k in changed if k not in channels})
     if any(axis in channels for axis in changed) or len(positions) > 2 or sorted(positions) != positions:

@@ -49,7 +49,9 @@ _FUNCTIONS: Final = {
     "Abs": "abs",
     "Neg": "negate",
     "Erf": "erf",
-    **dict.fromkeys("Sin Cos Tan Sinh Cosh Asin Acos Atan Asinh Acosh Atanh Softsign".split(), "lookup"),
+    **dict.fromkeys(
+        ["Sin", "Cos", "Tan", "Sinh", "Cosh", "Asin", "Acos", "Atan", "Asinh", "Acosh", "Atanh", "Softsign"], "lookup"
+    ),
 }
 _UNARY: Final[dict[str, Work]] = {
     "Floor": {"add": 1},
@@ -147,8 +149,8 @@ _OTHER: Final[dict[str, Work]] = {
     "Mod": {"divide": 1, "add": 1},
     "PRelu": {"multiply": 1, "max": 1},
     "Where": {"max": 1},
-    **dict.fromkeys("Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor".split(), {"max": 1}),
-    **dict.fromkeys("BitwiseAnd BitwiseOr BitwiseXor BitShift".split(), {"add": 1}),
+    **{op: {"max": 1} for op in ["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor"]},
+    **{op: {"add": 1} for op in ["BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitShift"]},
 }
 
 
@@ -288,7 +290,7 @@ def whole_vector(low: Lowering, node: Node, name: str, each: Work, parameters: i
     channels = default_channels(shape)
     width = math.prod(shape[k] for k in channels)
     count = math.prod(n for k, n in enumerate(shape) if k not in channels)
-    out = low._target(width, count, None)  # noqa: SLF001
+    out = low._target(width, count, None)
     spec: dict[str, Any] = {"vector": {unit: n * width for unit, n in each.items()}, "operands": operands}
     spec |= {"shape": list(out), "reads": "whole", "groups": 1, "what": node.op.split(".")[-1].lower()[:40]}
     made = low.emit.add(node.name, spec | ({"parameters": parameters} if parameters else {}), out)
@@ -480,7 +482,6 @@ def skip_norm(low: Lowering, node: Node) -> None:
 def image_norm(low: Lowering, node: Node) -> None:
     """InstanceNormalization and GroupNormalization: statistics over all positions of channels."""
     view = low.view(node.inputs[0])
-    channels, positions = channel_axes(view)
     groups = int(node.attributes.get("num_groups", 0))
     width = low.emit.channels(view.layer)
     first = joined(view.axes[1])
@@ -657,7 +658,7 @@ def _positions_reduced(low: Lowering, node: Node, layer: str, kind: str, width: 
 
 def _moved_aside(low: Lowering, view: View, kept: Sequence[int], long: Sequence[int]) -> tuple[View, str]:
     """Some positions are reduced and others kept: those that stay are laid out as channels."""
-    layer = low.placed(view, kept, long, low._target(1, math.prod(view.shape[k] for k in long), None)[1:])  # type: ignore[arg-type]  # noqa: SLF001
+    layer = low.placed(view, kept, long, low._target(1, math.prod(view.shape[k] for k in long), None)[1:])  # type: ignore[arg-type]
     return low.arranged(layer, view.shape, kept, long), layer
 
 

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-import onnx
 from onnx import TensorProto
 
 from archsim.workload.onnx.net import Net
@@ -26,7 +25,12 @@ __all__ = ["AFFINE", "simplify"]
 AFFINE: Final = "Affine"
 
 _COPIES: Final = {"Identity", "Dropout", "com.microsoft.BiasDropout"}
-_QUANTISE: Final = {"QuantizeLinear", "DequantizeLinear", "com.microsoft.QuantizeLinear", "com.microsoft.DequantizeLinear"}
+_QUANTISE: Final = {
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "com.microsoft.QuantizeLinear",
+    "com.microsoft.DequantizeLinear",
+}
 _INTEGERS: Final = {
     getattr(TensorProto, kind)
     for kind in ("INT8", "UINT8", "INT16", "UINT16", "INT32", "UINT32", "INT64", "UINT64", "INT4", "UINT4")
@@ -107,7 +111,11 @@ def _real(net: Net, node: Node, index: int, scale: int, zero: int, axis: int = 0
 
 
 def _along(array: Array, rank: int, axis: int) -> Array:
-    return array.astype(np.float64).reshape(tuple(-1 if k == axis % rank else 1 for k in range(rank)) if array.size > 1 else (1,) * rank)
+    """A single value, or one for each entry of an axis, to be combined with a tensor of ``rank`` axes."""
+    shape = [1] * rank
+    if array.size > 1:
+        shape[axis % rank] = -1
+    return array.astype(np.float64).reshape(shape)
 
 
 def _qlinear_conv(net: Net, node: Node) -> Node:
@@ -304,8 +312,3 @@ def _joined(first: Node, second: Node) -> Node | None:
         shift = a["shift"] * b["scale"] + b["shift"]
     flags = {key: bool(a[key] or b[key]) for key in ("scaled", "shifted")}
     return _node(second, first.inputs[0], axis, scale, shift, **flags)
-
-
-def proto(op: str, inputs: int, attributes: dict[str, Any]) -> onnx.NodeProto:
-    """A node of ``op`` on its own, to be evaluated."""
-    return onnx.helper.make_node(op, [f"i{k}" for k in range(inputs)], ["o"], **attributes)

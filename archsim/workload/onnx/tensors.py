@@ -16,7 +16,7 @@ from onnx import TensorProto, numpy_helper
 from archsim.errors import WorkloadError
 from archsim.workload.onnx.wire import SPAN, delimited
 
-__all__ = ["MAX_ELEMENTS", "MAX_RANK", "Array", "Value", "check_shape", "element_bits", "initialiser"]
+__all__ = ["MAX_ELEMENTS", "MAX_RANK", "Array", "Value", "check_shape", "element_bits", "initialiser", "words"]
 
 Array = NDArray[Any]
 
@@ -80,10 +80,17 @@ def element_bits(kind: int) -> int:
     return int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize * 8)
 
 
+def words(text: str) -> frozenset[str]:
+    """A set of names, written with spaces between them."""
+    return frozenset(text.split())
+
+
 def check_shape(shape: tuple[int, ...], what: str) -> None:
     """WorkloadError if a tensor of ``shape``, called ``what``, cannot be."""
     if len(shape) > MAX_RANK or any(length < 0 for length in shape):
-        raise WorkloadError(f"{what} has the shape {list(shape[:20])}; expected at most {MAX_RANK} sizes, none negative")
+        raise WorkloadError(
+            f"{what} has the shape {list(shape[:20])}; expected at most {MAX_RANK} sizes, none negative"
+        )
     if math.prod(shape) > MAX_ELEMENTS:
         count = f"{math.prod(shape):.3g}"
         raise WorkloadError(f"{what} has the shape {list(shape)}, which is {count} values; at most 2^36 are read")

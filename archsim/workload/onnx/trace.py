@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from archsim.errors import WorkloadError
 from archsim.workload.onnx.infer import Inference, attribute_values
@@ -66,9 +66,7 @@ def trace(
     tracer = _Tracer(model, weights=weights)
     inputs = [replace(value, shape=(shapes or {}).get(value.name, value.shape)) for value in bound_inputs(model, bind)]
     names = tracer.run(inputs)
-    return Traced(
-        model.where, tracer.values, tracer.nodes, [v.name for v in inputs], names, model.opsets.get("", 0)
-    )
+    return Traced(model.where, tracer.values, tracer.nodes, [v.name for v in inputs], names, model.opsets.get("", 0))
 
 
 Scope = dict[str, str]
@@ -144,14 +142,14 @@ class _Tracer:
 
     def resolve(self, name: str, scope: Scope, node: onnx.NodeProto | None) -> str:
         if name not in scope:
-            raise self.error(node, f"reads {name!r:.100}, which nothing makes" if node else f"{name!r:.100} is not made")
+            raise self.error(
+                node, f"reads {name!r:.100}, which nothing makes" if node else f"{name!r:.100} is not made"
+            )
         return scope[name]
 
     # -- nodes ------------------------------------------------------------------------------------
 
-    def node(
-        self, node: onnx.NodeProto, scope: Scope, prefix: str, opsets: Mapping[str, int], depth: int
-    ) -> None:
+    def node(self, node: onnx.NodeProto, scope: Scope, prefix: str, opsets: Mapping[str, int], depth: int) -> None:
         self.count += 1
         if self.count > MAX_NODES:
             raise self.error(node, f"is one of more than {MAX_NODES}, functions and loops written out")
@@ -212,9 +210,7 @@ class _Tracer:
 
     # -- functions --------------------------------------------------------------------------------
 
-    def call(
-        self, function: onnx.FunctionProto, node: onnx.NodeProto, scope: Scope, prefix: str, depth: int
-    ) -> None:
+    def call(self, function: onnx.FunctionProto, node: onnx.NodeProto, scope: Scope, prefix: str, depth: int) -> None:
         """Write out a function of the model's own."""
         if depth > MAX_DEPTH:
             raise self.error(node, f"calls functions more than {MAX_DEPTH} deep")
@@ -277,8 +273,3 @@ def _substituted(node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto])
             del graph.node[:]
             graph.node.extend(inside)
     return copy
-
-
-def tensor_constant(name: str, array: Any) -> onnx.NodeProto:
-    """A Constant node."""
-    return helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.asarray(array)))

@@ -86,7 +86,9 @@ class _Walk:
         self.kept = 0
 
     def error(self, message: str, at: int) -> WorkloadError:
-        return WorkloadError(f"{self.where}: {message} at byte {at} of {len(self.data)}; the file is no whole ONNX model")
+        return WorkloadError(
+            f"{self.where}: {message} at byte {at} of {len(self.data)}; the file is no whole ONNX model"
+        )
 
     def message(self, what: str, start: int, end: int, depth: int) -> bytes:
         """The message in [start, end), copied without its large payloads."""
