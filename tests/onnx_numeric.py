@@ -27,7 +27,7 @@ from archsim.workload.onnx.simplify import simplify
 from archsim.workload.onnx.trace import trace
 
 
-def lowered(path: Path, bind: dict[str, int] | None = None) -> tuple[Lowering, dict[str, Any]]:
+def lowered(path: Path, bind: dict[str, Any] | None = None) -> tuple[Lowering, dict[str, Any]]:
     """The layers of the model at ``path`` before activations are fused, and what each layer that moves data does."""
     meaning: dict[str, Any] = {}
     net = Net(trace(read_model(path), bind or {}, weights=True))
@@ -129,7 +129,9 @@ class Evaluator:
             if name in self.meaning:
                 self.layers[name] = self.by_meaning(name)
                 continue
-            kind = next((k for k in KINDS if k in spec), None)
+            kind = next((k for k in KINDS if k in spec and k != "activation"), None)
+            if kind is None and spec.get("activation") in ("softmax", "log", "tanh"):
+                kind = "activation"
             if kind is not None:
                 self.layers[name] = getattr(self, f"do_{kind}")(spec)
             else:
@@ -283,6 +285,11 @@ class Evaluator:
         up = np.exp(x - x.max(1, keepdims=True))
         return (up / up.sum(1, keepdims=True)).reshape(self.source(spec).shape)
 
+    def do_activation(self, spec) -> np.ndarray:
+        if spec["activation"] != "softmax":
+            return {"log": np.log, "tanh": np.tanh}[spec["activation"]](self.source(spec))
+        return self.do_softmax({**spec, "softmax": 1})
+
     def do_matmul(self, spec) -> np.ndarray:
         a, b = self.source(spec), self.layers[spec["matmul"]]
         heads = spec["heads"]
@@ -432,7 +439,8 @@ def compute(node, inputs: dict[str, np.ndarray], net: Net) -> list[np.ndarray]:
     feeds = {}
     for key, array in inputs.items():
         kind = net.values[key].type
-        dtype = helper.tensor_dtype_to_np_dtype(kind)
+        half = kind in (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+        dtype = np.dtype(np.float32) if half else helper.tensor_dtype_to_np_dtype(kind)
         feeds[key] = np.asarray(array).astype(dtype)
     proto = helper.make_node(op, node.inputs, node.outputs, **given)
     graph = helper.make_graph(
@@ -458,7 +466,7 @@ def frozen(model: onnx.ModelProto, feeds: list[np.ndarray], kept: int = 1) -> on
     return copy
 
 
-def outputs(path: Path, feeds: dict[str, np.ndarray], bind: dict[str, int] | None = None) -> dict[str, np.ndarray]:
+def outputs(path: Path, feeds: dict[str, np.ndarray], bind: dict[str, Any] | None = None) -> dict[str, np.ndarray]:
     """The outputs of the imported network, by the names of the model's."""
     low, meaning = lowered(path, bind)
     evaluator = Evaluator(low, meaning, feeds)

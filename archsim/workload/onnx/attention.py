@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from onnx import TensorProto
 
 from archsim.workload.onnx.layout import View
 from archsim.workload.onnx.lower import Lowering, Unknown
 from archsim.workload.onnx.rules_matrix import dynamic_product, linear
 from archsim.workload.onnx.rules_shape import concat, piece
-from archsim.workload.onnx.rules_vector import affine, binary, softmax
+from archsim.workload.onnx.rules_vector import affine, binary, other, softmax
 from archsim.workload.onnx.simplify import AFFINE
 from archsim.workload.onnx.trace import Node
 
@@ -65,6 +66,7 @@ def _product(
     causal: bool = False,
     masks: tuple[str, ...] = (),
     softcap: float = 0.0,
+    past: int = 0,
 ) -> View:
     """softmax(scale · Q K^T + mask) V of tensors (batch, heads, tokens, width of a head); ``out`` axes."""
     query, key, value = names
@@ -83,10 +85,19 @@ def _product(
     name = _tensor(low, f"{node.outputs[0]}.scores", scores)
     if softcap:
         name = _capped(low, node, name, softcap)
+    if causal and not causal_alone and past + 1 < tokens:
+        seen = np.tril(np.ones((rows, tokens), np.bool_), past)
+        masks = (*masks, low.net.constant(f"{node.outputs[0]}.causal", seen))
+        low.net.values[masks[-1]] = replace(low.net.values[masks[-1]], type=TensorProto.BOOL)
     for mask in masks:
         masked = _tensor(low, f"{name}.masked", low.view(name))
         adding = Node(f"{node.name}.mask", "Add", (name, mask), (masked,), {})
-        binary(low, adding)
+        if low.value(mask).type == TensorProto.BOOL:
+            lowest = low.net.constant(f"{masked}.lowest", np.array(np.finfo(np.float32).min, np.float32))
+            adding = Node(f"{node.name}.mask", "Where", (mask, name, lowest), (masked,), {})
+            other(low, adding)
+        else:
+            binary(low, adding)
         low.provenance.setdefault(low.views[masked].layer, adding)
         name = masked
     weights = _tensor(low, f"{node.outputs[0]}.weights", low.view(name))
@@ -135,20 +146,28 @@ def _capped(low: Lowering, node: Node, name: str, cap: float) -> str:
     return _scaled(low, node, _tensor(low, f"{name}.capped", View(layer, view.axes)), cap)
 
 
+_KNOWN: Final = frozenset(
+    ("q_num_heads", "kv_num_heads", "scale", "is_causal", "softcap", "softmax_precision", "qk_matmul_output_mode")
+)
+
+
 def _standard(low: Lowering, node: Node) -> None:
     given = node.attributes
+    if low.net.optional(node, 6) is not None:
+        raise Unknown("its keys are padded to lengths of their own")
+    if other_than := sorted(given.keys() - _KNOWN):
+        raise Unknown(f"its attribute {other_than[0]!r:.40} is not known")
     query = node.inputs[0]
     heads = int(given.get("q_num_heads") or low.view(query).shape[1])
     kv_heads = int(given.get("kv_num_heads") or low.view(node.inputs[1]).shape[1])
     key, value = (_headed(low, name, kv_heads) for name in node.inputs[1:3])
     rank = len(low.view(query).axes)
+    now = low.view(key).shape[2]
     key, value = _with_past(low, node, (key, value), (4, 5), (1, 2))
+    past = low.view(key).shape[2] - now
     if low.wanted(node, 3):
         raise Unknown("its scores are read")
     masks = (node.inputs[3],) if low.net.optional(node, 3) is not None else ()
-    for mask in masks:
-        if low.value(mask).type == 9:
-            low.emit.note(f"{node.name}: its mask of booleans is added like one of numbers")
     causal = bool(given.get("is_causal"))
     view = _product(
         low,
@@ -159,6 +178,7 @@ def _standard(low: Lowering, node: Node) -> None:
         causal=causal,
         masks=masks,
         softcap=float(given.get("softcap", 0.0)),
+        past=past,
     )
     low.finish(node, view)
 
@@ -255,9 +275,11 @@ def _grouped(low: Lowering, node: Node) -> None:
             names[k] = turned
     query = _headed(low, names[0], heads)
     key, value = (_headed(low, name, kv_heads) for name in names[1:])
+    now = low.view(key).shape[2]
     key, value = _with_past(low, node, (key, value), (3, 4), (1, 2))
+    past = low.view(key).shape[2] - now
     scale = given.get("scale") or None
-    low.finish(node, _product(low, node, (query, key, value), 3, scale=scale, causal=True))
+    low.finish(node, _product(low, node, (query, key, value), 3, scale=scale, causal=True, past=past))
 
 
 def rotated(low: Lowering, node: Node, view: View) -> View:

@@ -19,6 +19,12 @@ Inputs = Sequence[Value | None]
 
 def contrib_outputs(node: onnx.NodeProto, inputs: Inputs) -> dict[int, Kind]:
     """Type and shape of the outputs of ``node``, by number; those that are not known are left out."""
+    if not node.domain and node.op_type not in (
+        "GroupNormalization",
+        "LayerNormalization",
+        "SimplifiedLayerNormalization",
+    ):
+        return {}
     rule = _RULES.get(node.op_type) if node.domain in ("com.microsoft", "com.ms.internal.nhwc", "") else None
     try:
         return rule(node, inputs) if rule else {}
@@ -112,6 +118,7 @@ _RULES: Final[dict[str, Callable[[onnx.NodeProto, Inputs], dict[int, Kind]]]] = 
     "QGemm": _as("Gemm", (0, 3)),
     "MatMulIntegerToFloat": _as("MatMul", (0, 1)),
     "DynamicQuantizeMatMul": _as("MatMul", (0, 1)),
+    "GroupNormalization": _like(),
     **{op: _like() for op in ("Gelu", "FastGelu", "BiasGelu", "QuickGelu", "BiasDropout", "RotaryEmbedding")},
     **{op: _like() for op in ("QuantizeLinear", "DequantizeLinear", "BiasSoftmax", "BiasAdd", "QLinearSoftmax")},
 }

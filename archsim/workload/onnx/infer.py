@@ -60,6 +60,10 @@ def attribute_values(node: onnx.NodeProto) -> dict[str, Any]:
     return out
 
 
+Kind = tuple[int, tuple[int, ...]]
+"""Element type and shape."""
+
+
 class Inference:
     """Infers the outputs of nodes; ``weights``: constants of any size are computed."""
 
@@ -79,7 +83,7 @@ class Inference:
         known = all(value is None or value.data is not None for value in inputs)
         if constant and known and small and self._foldable(node, types):
             return self._cut(node, inputs, self._folded(node, inputs, opset))
-        made = []
+        made: list[Value] = []
         for name, kind in zip(node.output, types, strict=True):
             if not name:
                 continue
@@ -99,7 +103,7 @@ class Inference:
             return made
         return [replace(value, chosen_from=first.parameters) for value in made]
 
-    def _foldable(self, node: onnx.NodeProto, types: Sequence[tuple[int, tuple[int, ...]] | None]) -> bool:
+    def _foldable(self, node: onnx.NodeProto, types: Sequence[Kind | None]) -> bool:
         if node.domain or any(attribute.HasField("g") for attribute in node.attribute):
             return False
         if node.op_type in _GROWS:
@@ -118,9 +122,7 @@ class Inference:
 
     # -- types ------------------------------------------------------------------------------------
 
-    def _types(
-        self, node: onnx.NodeProto, inputs: Sequence[Value | None], opset: int
-    ) -> list[tuple[int, tuple[int, ...]] | None]:
+    def _types(self, node: onnx.NodeProto, inputs: Sequence[Value | None], opset: int) -> list[Kind | None]:
         """Element type and shape of each output; None for one that inference cannot tell."""
         try:
             schema = defs.get_schema(node.op_type, opset, node.domain)
@@ -137,19 +139,21 @@ class Inference:
             made = shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=imports)
         except (shape_inference.InferenceError, RuntimeError, ValueError, TypeError) as error:
             raise WorkloadError(_reason(error)) from None
-        return [self._static(made.get(name), name) for name in node.output]
+        known = [self._static(made.get(name)) for name in node.output]
+        found = contrib_outputs(node, inputs) if None in known else {}
+        return [kind or found.get(k) or self._declared(node.output[k]) for k, kind in enumerate(known)]
 
-    def _static(self, kind: onnx.TypeProto | None, name: str) -> tuple[int, tuple[int, ...]] | None:
-        if kind is None or kind.WhichOneof("value") != "tensor_type":
-            return self._declared(name)
-        tensor = kind.tensor_type
-        if not tensor.HasField("shape"):
-            return self._declared(name)
-        if any(dim.WhichOneof("value") != "dim_value" for dim in tensor.shape.dim):
-            return self._declared(name)
-        return tensor.elem_type, tuple(int(dim.dim_value) for dim in tensor.shape.dim)
+    @staticmethod
+    def _static(kind: onnx.TypeProto | None) -> Kind | None:
+        """Type and shape, if all sizes are known."""
+        if kind is None or kind.WhichOneof("value") != "tensor_type" or not kind.tensor_type.HasField("shape"):
+            return None
+        dims = kind.tensor_type.shape.dim
+        if any(dim.WhichOneof("value") != "dim_value" for dim in dims):
+            return None
+        return kind.tensor_type.elem_type, tuple(int(dim.dim_value) for dim in dims)
 
-    def _declared(self, name: str) -> tuple[int, tuple[int, ...]] | None:
+    def _declared(self, name: str) -> Kind | None:
         """What the model itself says of a tensor, where inference says nothing."""
         shape = self.declared.get(name)
         return (TensorProto.FLOAT, shape) if shape is not None else None

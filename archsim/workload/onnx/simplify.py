@@ -86,10 +86,23 @@ def _dequantise(net: Net) -> None:
             if len(node.outputs) > 2 and node.outputs[2]:
                 renamed[node.outputs[2]] = net.constant(node.outputs[2] + ".zero", np.zeros((), np.float32))
         elif (rule := _QUANTISED.get(node.op)) is not None:
-            kept.append(rule(net, node))
+            kept += [*_shifted(net, node), rule(net, node)]
         else:
             kept.append(node)
     net.rewrite(kept, renamed)
+
+
+def _shifted(net: Net, node: Node) -> list[Node]:
+    """The zero of an integer input of the network, which no other operator has taken off."""
+    name = node.inputs[0]
+    zero = net.optional(node, 2)
+    if node.op not in ("ConvInteger", "MatMulInteger") or name not in net.inputs or zero is None or zero.data is None:
+        return []
+    out = f"{node.outputs[0]}.shifted"
+    net.values[out] = replace(net.value(name), name=out, type=TensorProto.FLOAT)
+    axis = None if zero.size == 1 else -2
+    given = {"axis": axis, "scale": np.ones(1), "shift": -zero.data.astype(np.float64).reshape(-1)}
+    return [Node(f"{node.name}.shifted", AFFINE, (name,), (out,), given | {"scaled": False, "shifted": True})]
 
 
 def _real(net: Net, node: Node, index: int, scale: int, zero: int, axis: int = 0) -> str:
@@ -140,14 +153,19 @@ def _qlinear_matmul(net: Net, node: Node) -> Node:
     return replace(node, op="MatMul", inputs=(_real(net, node, 0, 1, 2, -2), _real(net, node, 3, 4, 5, -1)))
 
 
+def _shifted_input(net: Net, node: Node) -> str:
+    out = f"{node.outputs[0]}.shifted"
+    return out if out in net.values else _real(net, node, 0, 99, 2, -2)
+
+
 def _conv_integer(net: Net, node: Node) -> Node:
     """ConvInteger(x, w, x_zero, w_zero)."""
-    return replace(node, op="Conv", inputs=(_real(net, node, 0, 99, 2), _real(net, node, 1, 99, 3)))
+    return replace(node, op="Conv", inputs=(_shifted_input(net, node), _real(net, node, 1, 99, 3)))
 
 
 def _matmul_integer(net: Net, node: Node) -> Node:
     """MatMulInteger(a, b, a_zero, b_zero)."""
-    return replace(node, op="MatMul", inputs=(_real(net, node, 0, 99, 2, -2), _real(net, node, 1, 99, 3, -1)))
+    return replace(node, op="MatMul", inputs=(_shifted_input(net, node), _real(net, node, 1, 99, 3, -1)))
 
 
 def _integer_to_float(net: Net, node: Node) -> Node:
