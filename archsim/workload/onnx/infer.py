@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-from onnx import TensorProto, defs, helper, numpy_helper, shape_inference
+from onnx import TensorProto, checker, defs, helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
 from archsim.errors import WorkloadError
@@ -137,7 +137,7 @@ class Inference:
             imports.append(helper.make_opsetid("", self.opsets.get("", defs.onnx_opset_version())))
         try:
             made = shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=imports)
-        except (shape_inference.InferenceError, RuntimeError, ValueError, TypeError) as error:
+        except (shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError, TypeError) as error:
             raise WorkloadError(_reason(error)) from None
         known = [self._static(made.get(name)) for name in node.output]
         found = contrib_outputs(node, inputs) if None in known else {}

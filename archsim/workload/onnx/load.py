@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archsim.errors import WorkloadError
+from archsim.library import shown
 from archsim.spec.loader import Loaded, from_plain
 from archsim.spec.workload import Workload
 from archsim.workload.build import build_graph
@@ -16,7 +17,7 @@ from archsim.workload.onnx import attention, rules_matrix, rules_shape, rules_ve
 from archsim.workload.onnx.emit import FUSED, CacheError
 from archsim.workload.onnx.inputs import place_inputs
 from archsim.workload.onnx.layout import View
-from archsim.workload.onnx.lower import BatchError, Lowering, NeedsPositionsError, Rule
+from archsim.workload.onnx.lower import MALFORMED, BatchError, Lowering, NeedsPositionsError, Rule
 from archsim.workload.onnx.model import Model, bound_inputs, read_model
 from archsim.workload.onnx.net import Net
 from archsim.workload.onnx.recognise import recognise
@@ -68,14 +69,22 @@ def import_onnx(
     if ``weights`` says so.  With ``map_unknown`` an operator that archsim does not know is one look-up an output value.
     WorkloadError says what is wrong with the file.
     """
-    model = read_model(path)
+    try:
+        return _imported(read_model(path), bind or {}, overrides, weights=weights, map_unknown=map_unknown)
+    except MALFORMED as error:
+        what = f"{type(error).__name__}: {error!s:.100}".strip().splitlines()[0]
+        message = f"a node lacks what its operator must have, or has it in another form ({what})"
+        raise WorkloadError(f"{shown(path)}: {message}") from error
+
+
+def _imported(model: Model, bind: Bindings, overrides: Sequence[str], *, weights: bool, map_unknown: bool) -> Imported:
     shapes: dict[str, tuple[int, ...]] = {}
     while True:
         try:
-            net = _flat(model, bind or {}, shapes, weights=weights)
+            net = _flat(model, bind, shapes, weights=weights)
             low, sequence = _lowered(net, map_unknown)
         except BatchError as error:
-            shapes = _unbatched(model, bind or {}, shapes, error)
+            shapes = _unbatched(model, bind, shapes, error)
         else:
             if shapes:
                 low.emit.note("the model takes several inputs at once; the figures are of one")

@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NoReturn
 
+from onnx import checker
+
 from archsim.errors import WorkloadError
 from archsim.workload.graph import Shape
 from archsim.workload.onnx.emit import CacheError, Emitter
@@ -19,7 +21,7 @@ from archsim.workload.onnx.net import Net
 from archsim.workload.onnx.tensors import Value
 from archsim.workload.onnx.trace import Node
 
-__all__ = ["BatchError", "Lowering", "NeedsPositionsError", "Rule", "Unknown"]
+__all__ = ["MALFORMED", "BatchError", "Lowering", "NeedsPositionsError", "Rule", "Unknown"]
 
 Rule = Callable[["Lowering", Node], None]
 
@@ -27,8 +29,18 @@ MAX_LENGTH: Final = 65536
 """The largest height or width of a workload."""
 
 
-_MALFORMED: Final = (KeyError, IndexError, ValueError, TypeError, ZeroDivisionError, AttributeError, OverflowError)
-"""What a rule runs into when a node lacks what its operator must have."""
+MALFORMED: Final = (
+    KeyError,
+    IndexError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RecursionError,
+    checker.ValidationError,
+)
+"""What code runs into when a node lacks what its operator must have, or has it in another form."""
 
 
 class NeedsPositionsError(Exception):
@@ -62,6 +74,8 @@ class Lowering:
         self.map_unknown = map_unknown
         self.caches = caches
         """Whether keys and values of the past, given as inputs, are taken for caches in the machine."""
+        self.hints: dict[View, str] = {}
+        """Names of nodes that do nothing but change a view: a layer that this takes in the end is called so."""
         self.likes: dict[tuple[Any, ...], str] = {}
         """Layers that repeat a tensor to the layout of another, by both."""
         self._placed: dict[tuple[Any, ...], str] = {}
@@ -103,7 +117,7 @@ class Lowering:
             raise Unknown
         try:
             rule(self, node)
-        except _MALFORMED as error:
+        except MALFORMED as error:
             raise Unknown(
                 f"its inputs or attributes are not as expected ({type(error).__name__}: {error!s:.80})"
             ) from None
@@ -196,10 +210,10 @@ class Lowering:
             raise CacheError
         target = self._target(count_c, count_p, grid)
         if wanted_c == full("C", have_c) and wanted_p == full("P", have_p):
-            return self._regrid(layer, target, grid)
+            return self._regrid(layer, target, grid, self.hints.get(view))
         flat = wanted_c == joined((*full("C", have_c), *full("P", have_p)))
         if flat and count_p == 1 and len(self.emit.shapes[layer]) == 3 and len(target) == 1:
-            return self.emit.add(f"{layer}.flat", {"flatten": True}, target, layer)
+            return self.emit.add(self.hints.get(view) or f"{layer}.flat", {"flatten": True}, target, layer)
         groups = self._shuffled(wanted_c, have_c)
         if groups and wanted_p == full("P", have_p) and target == self.emit.shapes[layer]:
             return self.emit.add(f"{layer}.shuffle", {"shuffle": groups}, target, layer)
@@ -215,13 +229,13 @@ class Lowering:
             return (channels,)
         return (channels, *_grid(positions))
 
-    def _regrid(self, layer: str, target: Shape, grid: tuple[int, int] | None) -> str:
+    def _regrid(self, layer: str, target: Shape, grid: tuple[int, int] | None, name: str | None) -> str:
         """The same channels and positions in the grid that is asked for."""
         shape = self.emit.shapes[layer]
         if shape == target or (grid is None and math.prod(target[1:]) > 1):
             return layer
         if len(target) == 1:
-            return self.emit.add(f"{layer}.flat", {"flatten": True}, target, layer)
+            return self.emit.add(name or f"{layer}.flat", {"flatten": True}, target, layer)
         return self.emit.add(
             f"{layer}.grid", {"move": list(target), "reads": "raster", "what": "reshape"}, target, layer
         )

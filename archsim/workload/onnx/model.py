@@ -65,6 +65,10 @@ def domain_of(domain: str) -> str:
 def opset_versions(imports: Iterable[onnx.OperatorSetIdProto], where: str) -> dict[str, int]:
     """The version of each operator set; WorkloadError for one that the installed onnx package does not know."""
     found = {domain_of(entry.domain): int(entry.version) for entry in imports}
+    if any(not 0 < number < 2**31 for number in found.values()):
+        raise WorkloadError(
+            f"{where}: the operator sets have the versions {list(found.values())}; expected small numbers"
+        )
     version = found.setdefault("", MIN_OPSET) if not found else found.get("", 0)
     newest = defs.onnx_opset_version()
     if version and not MIN_OPSET <= version <= newest:

@@ -15,7 +15,9 @@ __all__ = ["RULES", "moved", "piece"]
 
 def reshape(low: Lowering, node: Node) -> None:
     """Reshape, Flatten, Squeeze, Unsqueeze: the same values in the same order."""
-    low.finish(node, low.reshaped(low.view(node.inputs[0]), low.shape(node.outputs[0])))
+    view = low.reshaped(low.view(node.inputs[0]), low.shape(node.outputs[0]))
+    low.hints[view] = node.name
+    low.finish(node, view)
 
 
 def transpose(low: Lowering, node: Node) -> None:
