@@ -82,6 +82,7 @@ def _intensity(layers: Sequence[Layer]) -> float:
         layer.parameters
         + layer.steps * (volume(layer.output_shape) + sum(volume(shape) for shape in layer.input_shapes))
         for layer in layers
+        if layer.op != INPUT
     )
     return macs / moved if moved else 0.0
 

@@ -19,7 +19,7 @@ from onnx.reference import ReferenceEvaluator
 
 from archsim.errors import WorkloadError
 from archsim.workload.onnx.contrib import contrib_outputs
-from archsim.workload.onnx.tensors import Array, Value, check_shape, words
+from archsim.workload.onnx.tensors import Array, Value, check_shape, element_bits, words
 
 __all__ = ["FOLDED_ELEMENTS", "Inference", "attribute_values"]
 
@@ -92,7 +92,7 @@ class Inference:
             if kind is None:
                 raise WorkloadError(f"the shape of {name!r:.100} cannot be inferred; it depends on data")
             check_shape(kind[1], f"the output {name!r:.100}")
-            made.append(Value(name, kind[0], kind[1], None, constant))
+            made.append(Value(name, kind[0], kind[1], None, constant, _stored_bits(node, inputs) if constant else 0))
         return self._cut(node, inputs, made) if constant else made
 
     @staticmethod
@@ -162,6 +162,8 @@ class Inference:
 
     def _folded(self, node: onnx.NodeProto, inputs: Sequence[Value | None], opset: int) -> list[Value]:
         """The outputs of a node of constants, computed."""
+        if node.op_type == "DequantizeLinear" and attribute_values(node).get("block_size", 0) == 0:
+            return [_dequantised(node, inputs)]
         feeds = {name: value.data for name, value in zip(node.input, inputs, strict=True) if value is not None and name}
         infos = [helper.make_value_info(name, onnx.TypeProto()) for name in feeds]
         outs = [helper.make_value_info(name, onnx.TypeProto()) for name in node.output if name]
@@ -174,6 +176,33 @@ class Inference:
             raise WorkloadError(f"cannot be computed from its constants: {_reason(error)}") from None
         names = [name for name in node.output if name]
         return [_constant(name, np.asarray(array), inputs) for name, array in zip(names, made, strict=True)]
+
+
+def _stored_bits(node: onnx.NodeProto, inputs: Sequence[Value | None]) -> int:
+    """The bits of a constant that is made of quantised ones, 0 if it is not."""
+    first = inputs[0] if inputs else None
+    if first is not None and node.op_type == "DequantizeLinear":
+        return first.bits or element_bits(first.type)
+    return next((value.bits for value in inputs if value is not None and value.bits), 0)
+
+
+def _dequantised(node: onnx.NodeProto, inputs: Sequence[Value | None]) -> Value:
+    """(q - zero) · scale, along one axis or with one scale; it has the bits of q."""
+    value, scale = inputs[0], inputs[1]
+    zero = inputs[2] if len(inputs) > 2 else None
+    assert value is not None
+    assert value.data is not None
+    assert scale is not None
+    assert scale.data is not None
+    shape = [1] * value.data.ndim
+    if scale.data.size > 1:
+        shape[attribute_values(node).get("axis", 1)] = -1
+    array = value.data.astype(np.float64)
+    if zero is not None and zero.data is not None:
+        array = array - zero.data.astype(np.float64).reshape(shape if zero.data.size > 1 else ())
+    array = array * scale.data.astype(np.float64).reshape(shape if scale.data.size > 1 else ())
+    made = _constant(node.output[0], array.astype(np.float32))
+    return replace(made, bits=value.bits or element_bits(value.type))
 
 
 def _drawn(node: onnx.NodeProto) -> bool:

@@ -170,6 +170,7 @@ def _built(model: Model, low: Lowering, sequence: int | None, overrides: Sequenc
     _drop_unread(low, outputs)
     if len(low.emit.layers) > 20_000:
         raise WorkloadError(f"{where}: the network has {len(low.emit.layers)} layers, more than 20000")
+    _note_bits(low)
     document = _document(model, low, outputs, sequence)
     loaded = from_plain("workload", document, Workload, where, overrides)
     graph = build_graph(loaded.model, lambda path: f"{where}: {'.'.join(str(step) for step in path)}")
@@ -177,6 +178,15 @@ def _built(model: Model, low: Lowering, sequence: int | None, overrides: Sequenc
     weights = {renamed.get(name, name): arrays for name, arrays in low.emit.weights.items()}
     bits = {renamed.get(name, name): count for name, count in low.emit.bits.items()}
     return Imported(loaded, graph, weights, bits, views, low.provenance, low.net)
+
+
+def _note_bits(low: Lowering) -> None:
+    """Say how many layers have weights of how many bits in the file; the chip decides what it stores."""
+    for bits in sorted(set(low.emit.bits.values())):
+        count = sum(other == bits for other in low.emit.bits.values())
+        low.emit.note(
+            f"the model's weights have {bits} bits in {count} layers; a chip stores as many as its encoding says"
+        )
 
 
 def _copied(low: Lowering, name: str) -> str:
