@@ -84,8 +84,14 @@ def _layer(builder: Builder, layer: Layer, inputs: list[str]) -> str:
 def lstm(length: int, width: int, cells: int, projected: int) -> Any:
     """An LSTM without biases, and a projection with a sigmoid."""
     builder = Builder(weights=False)
-    out = builder.op("LSTM", "x", builder.weight(1, 4 * cells, width), builder.weight(1, 4 * cells, cells), name="lstm1",
-                     hidden_size=cells)  # fmt: skip
+    out = builder.op(
+        "LSTM",
+        "x",
+        builder.weight(1, 4 * cells, width),
+        builder.weight(1, 4 * cells, cells),
+        name="lstm1",
+        hidden_size=cells,
+    )
     out = builder.op("Squeeze", out, builder.constant(np.array([1])))
     out = builder.op("MatMul", out, builder.weight(cells, projected), name="projection")
     out = builder.op("Sigmoid", out)
@@ -110,10 +116,14 @@ def linear(b: Builder, x: str, rows: int, columns: int, *, bias: bool = True) ->
     return b.op("Add", b.weight(columns), out) if bias else out
 
 
+def _entry(b: Builder, shape: str, k: int) -> str:
+    return b.op("Unsqueeze", b.op("Gather", shape, b.constant(np.int64(k)), axis=0), b.constant(np.array([0])))
+
+
 def heads(b: Builder, x: str, count: int, width: int, order: list[int]) -> str:
     """(batch, tokens, width) in heads, the shape worked out by nodes as PyTorch writes it."""
     size = b.op("Shape", x)
-    parts = [b.op("Unsqueeze", b.op("Gather", size, b.constant(np.int64(k)), axis=0), b.constant(np.array([0]))) for k in (0, 1)]  # fmt: skip
+    parts = [_entry(b, size, k) for k in (0, 1)]
     shape = b.op("Concat", *parts, b.constant(np.array([count])), b.constant(np.array([width])), axis=0)
     return b.op("Transpose", b.op("Reshape", x, shape), perm=order)
 
@@ -125,8 +135,9 @@ def bert(layers: int, width: int, count: int, inner: int, words: int, places: in
     mask = b.op("Mul", b.op("Sub", b.constant(np.float32(1)), b.op("Cast", mask, to=1)), b.constant(np.float32(-1e4)))
     tokens = b.op("Gather", b.weight(words, width), "ids")
     types = b.op("Gather", b.weight(2, width), "types")
-    length = b.op("Unsqueeze", b.op("Gather", b.op("Shape", "ids"), b.constant(np.int64(1)), axis=0), b.constant(np.array([0])))  # fmt: skip
-    place = b.op("Slice", b.constant(np.arange(places)[None]), b.constant(np.array([0])), length, b.constant(np.array([1])))  # fmt: skip
+    length = _entry(b, b.op("Shape", "ids"), 1)
+    numbers = b.constant(np.arange(places)[None])
+    place = b.op("Slice", numbers, b.constant(np.array([0])), length, b.constant(np.array([1])))
     x = b.op("Add", b.op("Add", tokens, types), b.op("Gather", b.weight(places, width), place))
     x = layer_norm(b, x, width)
     size = width // count
@@ -161,7 +172,7 @@ def rotated(b: Builder, x: str, cosines: str, sines: str, width: int) -> str:
 def decoder(
     layers: int, width: int, count: int, groups: int, inner: int, words: int, *, weights: bool, past: bool = False
 ) -> Any:
-    """A decoder like Llama (Touvron et al., arXiv:2302.13971), with grouped queries; with keys and values of the past."""
+    """A decoder like Llama (Touvron et al., arXiv:2302.13971), with grouped queries; with keys of the past."""
     b = Builder(weights=weights)
     size = width // count
     x = b.op("Gather", b.weight(words, width), "ids")

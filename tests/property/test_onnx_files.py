@@ -7,12 +7,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import pytest
+import onnx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-onnx = pytest.importorskip("onnx")
-
 from onnx import TensorProto
 
 from archsim.errors import ArchsimError
@@ -40,8 +37,11 @@ BIND = {"batch": 1, "seq": 4}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(which=st.integers(0, 3), changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4),
-       cut=st.floats(0.3, 2))  # fmt: skip
+@given(
+    which=st.integers(0, 3),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4),
+    cut=st.floats(0.3, 2),
+)
 def test_a_changed_byte_does_no_harm(which, changes, cut, tmp_path_factory):
     data = bytearray(models()[which])
     for place, byte in changes:
@@ -62,8 +62,13 @@ FIELDS = ("op_type", "input", "output", "drop", "dims", "type", "opset", "attrib
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(which=st.integers(0, 3), field=st.sampled_from(FIELDS), at=st.floats(0, 0.999), value=st.integers(-3, 2**40),
-       other=st.floats(0, 0.999))  # fmt: skip
+@given(
+    which=st.integers(0, 3),
+    field=st.sampled_from(FIELDS),
+    at=st.floats(0, 0.999),
+    value=st.integers(-3, 2**40),
+    other=st.floats(0, 0.999),
+)
 def test_a_changed_model_does_no_harm(which, field, at, value, other, tmp_path_factory):
     model = onnx.load_from_string(models()[which])
     change(model.graph if field != "opset" else model, field, at, value, other)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
-
-onnx = pytest.importorskip("onnx")
 
 from archsim.workload.onnx import import_onnx
 from tests.onnx_models import bert, decoder
@@ -18,8 +17,8 @@ LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
 # name: parameters that are trained, MACs, weight layers
 MODELS = {
-    # Krizhevsky et al. 2012, two groups; 60,965,224 parameters in Caffe's bvlc_alexnet. The file reads 224 × 224 without
-    # padding, so that the first layer is 54 × 54: 101.6 M MACs instead of 105.4 M, and those after it are as much smaller.
+    # Krizhevsky et al. 2012, two groups; 60,965,224 parameters in Caffe's bvlc_alexnet.  The file reads 224 × 224
+    # without padding, so that the first layer is 54 × 54 and not 55 × 55, and those after it are smaller too.
     "bvlc_alexnet": (60_965_224, 654_560_384, 8),
     # torchvision: DenseNet121 has 7,978,856 parameters and 2.83 G multiply-adds
     "densenet121": (7_978_856, 2_834_161_664, 121),

@@ -10,9 +10,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("onnx")
-
 from onnx import TensorProto
 from typer.testing import CliRunner
 

@@ -16,8 +16,9 @@ from onnx import TensorProto
 from archsim.workload.onnx.layout import View
 from archsim.workload.onnx.lower import Lowering, Unknown
 from archsim.workload.onnx.rules_matrix import dynamic_product, linear
+from archsim.workload.onnx.rules_norm import softmax
 from archsim.workload.onnx.rules_shape import concat, piece
-from archsim.workload.onnx.rules_vector import affine, binary, other, softmax
+from archsim.workload.onnx.rules_vector import affine, binary, other
 from archsim.workload.onnx.simplify import AFFINE
 from archsim.workload.onnx.trace import Node
 

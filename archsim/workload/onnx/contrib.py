@@ -79,6 +79,19 @@ def _matmul_nbits(node: onnx.NodeProto, inputs: Inputs) -> dict[int, Kind]:
     return {0: (value.type, (*value.shape[:-1], columns))}
 
 
+def _fused_matmul(node: onnx.NodeProto, inputs: Inputs) -> dict[int, Kind]:
+    """The last two axes of either operand may be turned."""
+    turned = {a.name for a in node.attribute if a.name in ("transA", "transB") and a.i}
+    shapes = [_need(inputs, k).shape for k in (0, 1)]
+    left, right = (
+        (*shape[:-2], shape[-1], shape[-2]) if key in turned and len(shape) > 1 else shape
+        for shape, key in zip(shapes, ("transA", "transB"), strict=True)
+    )
+    plain = helper.make_node("MatMul", ["a", "b"], ["y"])
+    pair = [Value("a", TensorProto.FLOAT, left), Value("b", TensorProto.FLOAT, right)]
+    return _as("MatMul")(plain, pair)
+
+
 def _as(op: str, picked: Sequence[int] | None = None) -> Callable[[onnx.NodeProto, Inputs], dict[int, Kind]]:
     """Inferred as the standard operator ``op`` with the same attributes, of the inputs ``picked``."""
 
@@ -108,7 +121,7 @@ _RULES: Final[dict[str, Callable[[onnx.NodeProto, Inputs], dict[int, Kind]]]] = 
     "MatMulNBits": _matmul_nbits,
     "FusedConv": _as("Conv", (0, 1, 2)),
     "FusedGemm": _as("Gemm"),
-    "FusedMatMul": _as("MatMul"),
+    "FusedMatMul": _fused_matmul,
     "QLinearAdd": _as("Add", (0, 3)),
     "QLinearMul": _as("Mul", (0, 3)),
     "QLinearGlobalAveragePool": _as("GlobalAveragePool", (0,)),

@@ -1,7 +1,8 @@
 """Lowers a flat network to the layers of a workload: one rule an operator, views of tensors carried along.
 
 Rules stand in :mod:`~archsim.workload.onnx.rules_matrix` (what has weights, and products of activations),
-:mod:`~archsim.workload.onnx.rules_vector` (element-wise work, pooling, normalisation) and
+:mod:`~archsim.workload.onnx.rules_vector` (element-wise work), :mod:`~archsim.workload.onnx.rules_norm`,
+:mod:`~archsim.workload.onnx.rules_pool`, :mod:`~archsim.workload.onnx.attention`, and
 :mod:`~archsim.workload.onnx.rules_shape` (what moves data, most of it nothing but a change of view).
 """
 

@@ -1,4 +1,4 @@
-"""Rules for element-wise work, pooling, normalisation and reduction, which vector units do."""
+"""Rules for element-wise work, which vector units do."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import numpy as np
 from archsim.workload.onnx.layout import View, full, joined
 from archsim.workload.onnx.lower import Lowering, NeedsPositionsError, Rule, Unknown
 from archsim.workload.onnx.net import scalar
-from archsim.workload.onnx.rules_shape import channel_axes, default_channels, image_of
+from archsim.workload.onnx.rules_shape import channel_axes, default_channels
 from archsim.workload.onnx.simplify import AFFINE
 from archsim.workload.onnx.trace import Node
-from archsim.workload.onnx.windows import image_axes, window_of
 
-__all__ = ["RULES", "activation", "add_operand", "whole_vector"]
+__all__ = ["RULES", "activation", "add_operand", "affine", "binary", "other", "vector", "whole_vector"]
 
 Work = Mapping[str, int]
 
@@ -97,7 +96,7 @@ def _bias_gelu(low: Lowering, node: Node) -> None:
 def unary(low: Lowering, node: Node) -> None:
     """A few operations a value."""
     view = low.view(node.inputs[0])
-    low.finish(node, View(_vector(low, node, view.layer, _UNARY[node.op]), view.axes))
+    low.finish(node, View(vector(low, node, view.layer, _UNARY[node.op]), view.axes))
 
 
 def power(low: Lowering, node: Node) -> None:
@@ -110,13 +109,13 @@ def power(low: Lowering, node: Node) -> None:
     shape = low.emit.shapes[view.layer]
     spec: dict[str, Any] = {"activation": {2: "square", 0.5: "sqrt", -1: "reciprocal"}.get(exponent, "lookup")}
     if exponent in (3, 4):
-        made = _vector(low, node, view.layer, {"multiply": 2})
+        made = vector(low, node, view.layer, {"multiply": 2})
     else:
         made = low.emit.add(node.name, spec, shape, view.layer)
     low.finish(node, View(made, view.axes))
 
 
-def _vector(
+def vector(
     low: Lowering,
     node: Node,
     layer: str,
@@ -200,7 +199,7 @@ def elementwise(low: Lowering, node: Node, each: Work, kind: str = "") -> None:
     else:
         groups = [own[0], *(own[0] if fits and low.emit.channels(layer) == own[0] else 1 for layer, fits in conformed)]
         more = {} if exact else {"groups": groups}
-        made = _vector(low, node, view.layer, {k: n * count for k, n in each.items()}, layers, parameters, **more)
+        made = vector(low, node, view.layer, {k: n * count for k, n in each.items()}, layers, parameters, **more)
     low.finish(node, View(made, view.axes))
 
 
@@ -322,7 +321,7 @@ def affine(low: Lowering, node: Node) -> None:
         each["add"] = 1
     width = 1 if axis is None else view.shape[axis]
     parameters = width * (bool(given["scaled"]) + bool(given["shifted"])) if width > 1 else 0
-    low.finish(node, View(_vector(low, node, view.layer, each or {"add": 1}, (), parameters), view.axes))
+    low.finish(node, View(vector(low, node, view.layer, each or {"add": 1}, (), parameters), view.axes))
 
 
 def _folded(low: Lowering, node: Node, view: View, axis: int | None) -> bool:
@@ -384,294 +383,6 @@ def _named(spec: Mapping[str, Any]) -> list[str]:
     return out
 
 
-# -- softmax and normalisation --------------------------------------------------------------------
-
-
-def softmax(low: Lowering, node: Node) -> None:
-    """Softmax and LogSoftmax over one axis, or before opset 13 over all from one axis on."""
-    view = low.view(node.inputs[0])
-    rank = len(view.axes)
-    old = low.net.opset < 13 and node.op in ("Softmax", "LogSoftmax") and not node.attributes.get("one")
-    axis = int(node.attributes.get("axis", 1 if old else -1)) % max(rank, 1)
-    axes = list(range(axis, rank)) if old else [axis]
-    axes = [k for k in axes if view.axes[k]] or [axis]
-    size = math.prod(view.shape[k] for k in axes)
-    if joined([a for k in axes for a in view.axes[k]]) != full("C", size):
-        others = [k for k in range(rank) if k not in axes and view.axes[k]]
-        layer = low.placed(view, axes, others, None)
-        view = low.arranged(layer, view.shape, axes, others)
-    groups = low.emit.channels(view.layer) // size
-    spec: dict[str, Any] = {"softmax": groups} if groups > 1 else {"activation": "softmax"}
-    made = low.emit.add(node.name, spec, low.emit.shapes[view.layer], view.layer)
-    if node.op.endswith("LogSoftmax"):
-        made = low.emit.add(f"{node.name}.log", {"activation": "log"}, low.emit.shapes[made], made)
-    low.finish(node, View(made, view.axes))
-
-
-def normalisation(low: Lowering, node: Node) -> None:
-    """LayerNormalization and RMSNormalization over the last axes, with scale and shift."""
-    view = low.view(node.inputs[0])
-    rank = len(view.axes)
-    rms = "RMS" in node.op or "Simplified" in node.op
-    axis = int(node.attributes.get("axis", -1)) % rank
-    axes = [axis] if node.attributes.get("only") else list(range(axis, rank))
-    others = [k for k in range(rank) if k not in axes]
-    scale = not node.attributes.get("only")
-    shift = scale and low.net.optional(node, 2) is not None and not rms
-    _norm(low, node, view, axes, others, "rms" if rms else "layer", scale, shift)
-
-
-def _norm(
-    low: Lowering,
-    node: Node,
-    view: View,
-    axes: Sequence[int],
-    others: Sequence[int],
-    kind: str,
-    scale: bool,
-    shift: bool,
-) -> None:
-    wide = joined([a for k in axes for a in view.axes[k]])
-    size = math.prod(view.shape[k] for k in axes)
-    channels = low.emit.channels(view.layer)
-    if all(atom.dimension == "C" for atom in wide) and size < channels and wide == full("C", size):
-        _head_norm(low, node, view, size, kind, scale, shift)
-        return
-    if wide != full("C", channels):
-        order = [k for k in channel_axes(view)[1] if k in others]
-        order += [k for k in others if k not in order]
-        count = math.prod(view.shape[k] for k in order)
-        grid = low.emit.grid(view.layer) if low.emit.positions(view.layer) == count > 1 else None
-        layer = low.placed(view, axes, order, grid)
-        view = low.arranged(layer, view.shape, axes, order)
-    spec: dict[str, Any] = {"norm": kind, "scale": scale, "shift": shift}
-    made = low.emit.add(node.name, spec, low.emit.shapes[view.layer], view.layer)
-    low.finish(node, View(made, view.axes))
-
-
-def _head_norm(low: Lowering, node: Node, view: View, size: int, kind: str, scale: bool, shift: bool) -> None:
-    """A norm over a part of the channels, as of each head: counted as archsim counts the norm of a whole."""
-    groups = low.emit.channels(view.layer) // size
-    centred = kind == "layer"
-    work = {
-        "add": groups * (size + (2 * size - 1) * centred + size * shift),
-        "multiply": groups * (2 * size + 1 + centred + size * scale),
-        "sqrt": groups,
-        "divide": groups,
-    }
-    spec: dict[str, Any] = {"vector": work, "operands": [view.layer], "groups": groups, "what": f"{kind} norm"}
-    parameters = size * (scale + shift)
-    spec |= {"parameters": parameters} if parameters else {}
-    low.finish(node, View(low.emit.add(node.name, spec, low.emit.shapes[view.layer]), view.axes))
-
-
-def skip_norm(low: Lowering, node: Node) -> None:
-    """SkipLayerNormalization(x, skip, gamma, beta, bias) and its simplified form: a sum, then the norm."""
-    total = node.outputs[3] if len(node.outputs) > 3 and node.outputs[3] else f"{node.outputs[0]}.sum"
-    low.net.values.setdefault(total, low.value(node.outputs[0]).named(total))
-    simple = "Simplified" in node.op
-    bias = node.inputs[3 if simple else 4] if len(node.inputs) > (3 if simple else 4) else ""
-    binary(low, Node(f"{node.name}.sum", "Add", node.inputs[:2], (total,), {}))
-    if bias:
-        add_operand(low, Node(f"{node.name}.bias", "Add", (), (total,), {}), bias)
-    op = "RMSNormalization" if simple else "LayerNormalization"
-    shift = node.inputs[3:4] if not simple else ()
-    normalisation(low, Node(node.name, op, (total, node.inputs[2], *shift), node.outputs[:1], node.attributes))
-
-
-def image_norm(low: Lowering, node: Node) -> None:
-    """InstanceNormalization and GroupNormalization: statistics over all positions of channels."""
-    view = low.view(node.inputs[0])
-    groups = int(node.attributes.get("num_groups", 0))
-    width = low.emit.channels(view.layer)
-    first = joined(view.axes[1])
-    if view.shape[0] != 1:
-        low.batched(view.shape[0])
-    if not groups and first != full("C", width):  # groups of channels by a reshape before
-        outer = first[0] if len(first) == 1 and first[0].dimension == "C" else None
-        if outer is None or outer.stride * outer.size != width:
-            raise Unknown("its channels are no channels of a layer")
-        groups = outer.size
-        spec: dict[str, Any] = {"norm": "group", "groups": groups, "scale": False, "shift": False}
-    else:
-        kind = "group" if groups else "instance"
-        spec = {"norm": kind, "shift": True} | ({"groups": groups} if groups else {})
-    layer = view.layer
-    if len(low.emit.shapes[layer]) != 3:
-        layer = low.emit.add(f"{layer}.grid", {"move": [width, 1, 1], "what": "reshape"}, (width, 1, 1), layer)
-    made = low.emit.add(node.name, spec, low.emit.shapes[layer], layer)
-    low.finish(node, View(made, view.axes))
-
-
-def lrn(low: Lowering, node: Node) -> None:
-    """LRN over n neighbouring channels: squares, n - 1 additions, scale and shift, a power, a product."""
-    view = low.view(node.inputs[0])
-    size = int(node.attributes["size"])
-    each = {"multiply": 3, "add": size, "lookup": 1}
-    low.finish(node, View(_vector(low, node, view.layer, each, (), 0, groups=1), view.axes))
-
-
-def lp_normalisation(low: Lowering, node: Node) -> None:
-    """LpNormalization: squares, their sum, a root, and quotients, within the axis."""
-    view = low.view(node.inputs[0])
-    each = {"multiply": 1, "add": 1, "divide": 1}
-    low.finish(node, View(_vector(low, node, view.layer, each, (), 0, groups=1), view.axes))
-
-
-def mean_variance(low: Lowering, node: Node) -> None:
-    """MeanVarianceNormalization over the positions of each channel."""
-    view = low.view(node.inputs[0])
-    if list(node.attributes.get("axes", [0, 2, 3])) != [0, 2, 3] or view.shape[0] != 1:
-        raise Unknown("its axes are not those of an image")
-    spec = {"norm": "instance", "scale": False, "shift": False}
-    low.finish(node, View(low.emit.add(node.name, spec, low.emit.shapes[view.layer], view.layer), view.axes))
-
-
-# -- pooling and reduction ------------------------------------------------------------------------
-
-
-def pool(low: Lowering, node: Node) -> None:
-    """MaxPool, AveragePool and LpPool of one or two dimensions."""
-    if low.wanted(node, 1):
-        raise Unknown("its second output, indices, is read")
-    view = low.view(node.inputs[0])
-    shape = low.shape(node.outputs[0])
-    rank = len(shape) - 2
-    kernel = node.attributes["kernel_shape"]
-    window = window_of(node.attributes, kernel, view.shape[2:], shape[2:])
-    kind = "maxpool" if "Max" in node.op else "avgpool"
-    count = math.prod(kernel)
-    each = {"max": count - 1} if kind == "maxpool" else {"add": count - 1, "multiply": 1}
-    if node.op == "LpPool":
-        each = {"multiply": count, "add": count - 1, "sqrt": 1}
-    dilated = set(window.dilation) != {1}
-    odd = any(b >= k or e >= k for b, e, k in zip(window.begin, window.end, kernel, strict=True))
-    batch, rows, columns = image_axes(view.shape[0], rank)
-    if batch and rank <= 2 and view.shape[0] != 1:
-        low.batched(view.shape[0])
-    if rank > 2 or dilated or odd or node.op == "LpPool":
-        _any_pool(low, node, view, each)
-        return
-    layer = image_of(low, view, [1], rows, columns)
-    size = low.emit.shapes[layer]
-    out = (size[0], *(math.prod(shape[k] for k in axes) for axes in (rows, columns)))
-    whole = bool(batch) and window.kernel + (1,) * (2 - rank) == size[1:] and not any(window.begin + window.end)
-    if whole:
-        spec: dict[str, Any] = {"globalpool": "max" if kind == "maxpool" else "average"}
-    else:
-        sizes = window.spec(along_columns=not batch)
-        spec = {kind: sizes["kernel"], "stride": sizes["stride"], "pad": sizes.get("pad", 0)}
-    made = low.emit.add(node.name, spec, out, layer)
-    low.finish(node, low.fresh(made, shape, [1]))
-
-
-def _any_pool(low: Lowering, node: Node, view: View, each: Work) -> None:
-    whole_vector(low, node, node.outputs[0], {k: n for k, n in each.items() if n} or {"max": 1})
-
-
-def global_pool(low: Lowering, node: Node) -> None:
-    """GlobalAveragePool and GlobalMaxPool."""
-    view = low.view(node.inputs[0])
-    _over_positions(low, node, view, list(range(2, len(view.axes))), "max" if "Max" in node.op else "mean")
-
-
-_REDUCES: Final = {
-    "ReduceSum": "sum",
-    "ReduceMean": "mean",
-    "ReduceMax": "max",
-    "ReduceMin": "min",
-    "ReduceProd": "product",
-    "ReduceL1": "l1",
-    "ReduceL2": "l2",
-    "ReduceSumSquare": "sum_square",
-    "ReduceLogSumExp": "log_sum_exp",
-    "ReduceLogSum": "log_sum_exp",
-}
-
-
-def reduce(low: Lowering, node: Node) -> None:
-    """A reduction over channels, over positions, or over both."""
-    view = low.view(node.inputs[0])
-    rank = len(view.axes)
-    axes = node.attributes.get("axes")
-    if axes is None and len(node.inputs) > 1 and node.inputs[1]:
-        data = low.value(node.inputs[1]).data
-        if data is None:
-            raise Unknown("its axes depend on data")
-        axes = data.reshape(-1).tolist()
-    if not axes:
-        if node.attributes.get("noop_with_empty_axes"):
-            low.finish(node, view)
-            return
-        axes = list(range(rank))
-    _over_positions(low, node, view, sorted(int(axis) % rank for axis in axes), _REDUCES[node.op])
-
-
-def _over_positions(low: Lowering, node: Node, view: View, axes: Sequence[int], kind: str) -> None:
-    low.finish(node, low.reshaped(reduced(low, node, view, axes, kind), low.shape(node.outputs[0])))
-
-
-def reduced(low: Lowering, node: Node, view: View, axes: Sequence[int], kind: str) -> View:
-    """``view`` with ``axes`` reduced to a length of 1."""
-    channels, positions = channel_axes(view)
-    long = [k for k in axes if view.axes[k]]
-    kept = [k for k in range(len(view.axes)) if k not in long and view.axes[k]]
-    atoms = [atom for k in long for atom in view.axes[k]]
-    if not atoms:
-        return view
-    if low.steps is not None and any(atom.dimension == "S" for atom in atoms):
-        raise NeedsPositionsError
-    over_c = {k for k in long if k in channels}
-    over_p = {k for k in long if k in positions}
-    if over_p == set(long) and len(over_p) < len(positions):
-        view, layer = _moved_aside(low, view, kept, long)
-    elif over_c and (over_c != set(channels) or (over_p and over_p != set(positions))):
-        others = [k for k in (*channels, *positions) if k not in long]
-        grid = None
-        layer = low.placed(view, long, others, grid)
-        view = low.arranged(layer, view.shape, long, others)
-        over_c, over_p = set(long), set()
-    layer = view.layer
-    if over_p and not over_c:
-        if len(low.emit.shapes[layer]) == 1:
-            raise Unknown
-        made = _positions_reduced(low, node, layer, kind, low.emit.channels(layer))
-        axes_left = tuple(() if k in long else axis for k, axis in enumerate(view.axes))
-    elif over_c and not over_p:
-        out = (1, *low.emit.shapes[layer][1:])
-        made = low.emit.add(node.name, {"reduce": kind}, out, layer)
-        axes_left = tuple(() if k in long else axis for k, axis in enumerate(view.axes))
-    else:
-        out = (1,) * len(low.emit.shapes[layer])
-        made = low.emit.add(node.name, {"reduce": kind, "over": "all"}, out, layer)
-        axes_left = ((),) * len(view.axes)
-    return View(made, axes_left)
-
-
-def _positions_reduced(low: Lowering, node: Node, layer: str, kind: str, width: int) -> str:
-    if kind in ("mean", "max"):
-        spec: dict[str, Any] = {"globalpool": "average" if kind == "mean" else "max"}
-    else:
-        spec = {"reduce": kind, "over": "positions"}
-    return low.emit.add(node.name, spec, (width, 1, 1), layer)
-
-
-def _moved_aside(low: Lowering, view: View, kept: Sequence[int], long: Sequence[int]) -> tuple[View, str]:
-    """Some positions are reduced and others kept: those that stay are laid out as channels."""
-    layer = low.placed(view, kept, long, low._target(1, math.prod(view.shape[k] for k in long), None)[1:])  # type: ignore[arg-type]
-    return low.arranged(layer, view.shape, kept, long), layer
-
-
-def arg_max(low: Lowering, node: Node) -> None:
-    """ArgMax, ArgMin and TopK: a comparison a value and result."""
-    view = low.view(node.inputs[0])
-    for output, name in enumerate(node.outputs):
-        if low.wanted(node, output):
-            out = low.value(name)
-            often = -(-math.prod(view.shape) // max(1, out.size))
-            whole_vector(low, node, name, {"max": often})
-
-
 _ANYWHERE: Final[dict[str, Work]] = {
     "GridSample": {"multiply": 4, "add": 3},
     "RoiAlign": {"multiply": 4, "add": 3},
@@ -703,17 +414,6 @@ RULES: Final[dict[str, Rule]] = {
     **dict.fromkeys(_BINARY, binary),
     **dict.fromkeys(_OTHER, other),
     AFFINE: affine,
-    **dict.fromkeys(("Softmax", "LogSoftmax"), softmax),
-    **dict.fromkeys(("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"), normalisation),
-    **dict.fromkeys(("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), skip_norm),
-    **dict.fromkeys(("InstanceNormalization", "GroupNormalization"), image_norm),
-    "MeanVarianceNormalization": mean_variance,
-    "LRN": lrn,
-    "LpNormalization": lp_normalisation,
-    **dict.fromkeys(("MaxPool", "AveragePool", "LpPool"), pool),
-    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), global_pool),
-    **dict.fromkeys(_REDUCES, reduce),
-    **dict.fromkeys(("ArgMax", "ArgMin", "TopK"), arg_max),
     **dict.fromkeys(_ANYWHERE, anywhere),
     "SwiGLU": swiglu,
 }

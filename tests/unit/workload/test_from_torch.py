@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-
-pytest.importorskip("onnx")
-
 from onnx import TensorProto
 
 import archsim
@@ -43,8 +41,7 @@ def test_a_module_becomes_a_network_by_the_export_of_torch(monkeypatch):
         seen.update(arguments=arguments, training=model.training)
         b = Builder()
         out = b.op("Gemm", "x", b.weight(8, 4), b.weight(4))
-        with open(path, "wb") as stream:
-            stream.write(b.model({"x": (TensorProto.FLOAT, [1, 8])}, [out]).SerializeToString())
+        Path(path).write_bytes(b.model({"x": (TensorProto.FLOAT, [1, 8])}, [out]).SerializeToString())
 
     stand_in(monkeypatch, export)
     module = Module()
@@ -59,7 +56,7 @@ def test_an_export_that_fails_says_why(monkeypatch):
         raise RuntimeError("operator aten::odd is not supported\nand much more")
 
     stand_in(monkeypatch, export)
-    with pytest.raises(WorkloadError, match="PyTorch cannot export the model: operator aten::odd is not supported$"):
+    with pytest.raises(WorkloadError, match=r"PyTorch cannot export the model: operator aten::odd is not supported$"):
         archsim.from_torch(Module(), ())
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("onnx")
-
 from archsim.compile.network import compile_network
 from archsim.spec.loader import load_chip
 from archsim.spec.workload import Workload

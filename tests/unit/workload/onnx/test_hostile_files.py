@@ -7,10 +7,8 @@ import time
 import tracemalloc
 
 import numpy as np
+import onnx
 import pytest
-
-onnx = pytest.importorskip("onnx")
-
 from onnx import TensorProto, helper, numpy_helper
 
 from archsim.errors import ArchsimError, WorkloadError
@@ -134,9 +132,9 @@ def test_deep_nesting_is_refused(tmp_path):
         for level in range(depth):
             graph = helper.make_graph([node], "g", [], [helper.make_tensor_value_info(f"y{level}", FLOAT, [1])])
             node = helper.make_node("If", ["c"], [f"y{level + 1}"], then_branch=graph, else_branch=graph)
-        graph = helper.make_graph([node], "g", [helper.make_tensor_value_info("x", FLOAT, [1])],
-                                  [helper.make_tensor_value_info(f"y{depth}", FLOAT, [1])],
-                                  [numpy_helper.from_array(np.array(True), "c")])  # fmt: skip
+        first = [helper.make_tensor_value_info("x", FLOAT, [1])]
+        last = [helper.make_tensor_value_info(f"y{depth}", FLOAT, [1])]
+        graph = helper.make_graph([node], "g", first, last, [numpy_helper.from_array(np.array(True), "c")])
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
 
     assert import_onnx(write(tmp_path, nested(5))).graph.layers[-1].op == "activation"
@@ -152,9 +150,8 @@ def test_deep_nesting_is_refused(tmp_path):
     for _ in range(3000):  # graph in attribute in node in graph …
         for tag in (0x32, 0x2A, 0x0A):
             data = bytes([tag]) + length(len(data)) + data
-    assert "nested" in refused(write(tmp_path, b"\x3a" + length(len(data)) + data)) or True
     data = b"\x3a" + length(len(data)) + data
-    assert refused(write(tmp_path, data))
+    assert "nested" in refused(write(tmp_path, data))
 
 
 def test_functions_that_double_and_functions_that_call_each_other(tmp_path):
@@ -184,7 +181,7 @@ def test_an_endless_loop_is_refused(tmp_path):
             helper.make_tensor_value_info("n", TensorProto.INT64, []),
             helper.make_tensor_value_info("go", TensorProto.BOOL, []),
             helper.make_tensor_value_info("v", FLOAT, [1]),
-        ],  # fmt: skip
+        ],
         [helper.make_tensor_value_info("on", TensorProto.BOOL, []), helper.make_tensor_value_info("w", FLOAT, [1])],
     )
     builder = Builder()

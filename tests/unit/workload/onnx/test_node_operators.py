@@ -14,14 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-onnx = pytest.importorskip("onnx")
-
 from archsim.errors import WorkloadError
 from archsim.workload.onnx import import_onnx
 from archsim.workload.onnx.lower import BatchError
 from tests.onnx_numeric import frozen, outputs
 
-SUPPORTED = """
+OPERATORS = """
 Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool BatchNormalization BitShift BitwiseAnd
 BitwiseNot BitwiseOr BitwiseXor Cast CastLike Ceil Celu Clip Concat Conv ConvInteger ConvTranspose Cos Cosh CumSum
 DepthToSpace Div Dropout Einsum Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements GatherND Gelu Gemm
@@ -32,7 +30,8 @@ Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean R
 ReduceSumSquare Relu Reshape Resize ReverseSequence Round ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh
 Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tan Tanh ThresholdedRelu Tile TopK
 Transpose Trilu Unsqueeze Upsample Where Xor
-""".split()
+"""
+SUPPORTED = OPERATORS.split()
 
 # what in these cases archsim does not take, and says so; by a part of their names
 REFUSED = {
@@ -141,8 +140,7 @@ def one_of(model, given: list, expected: list, size: int) -> tuple[list, list]:
     layout = any(attribute.name == "layout" and attribute.i for attribute in node.attribute)
     if not recurrent:
         return [first(array, 0, size) for array in given], [first(array, 0, size) for array in expected]
-    axes_in = {name: 0 if layout else 1 for name in ("X", "initial_h", "initial_c")}
-    cut = [first(array, axes_in.get(name, 99), size) for name, array in zip(node.input, given, strict=False)]
+    axes_in = dict.fromkeys(("X", "initial_h", "initial_c"), 0 if layout else 1)
     # where an input of a recurrent layer is left out, names and arrays do not pair up
     named = [name for name in node.input if name]
     cut = [first(array, axes_in.get(name, 99), size) for name, array in zip(named, given, strict=True)]
