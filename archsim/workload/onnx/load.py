@@ -13,7 +13,15 @@ from archsim.spec.loader import Loaded, from_plain
 from archsim.spec.workload import Workload
 from archsim.workload.build import build_graph
 from archsim.workload.graph import Graph
-from archsim.workload.onnx import attention, rules_matrix, rules_norm, rules_pool, rules_recurrent, rules_shape, rules_vector
+from archsim.workload.onnx import (
+    attention,
+    rules_matrix,
+    rules_norm,
+    rules_pool,
+    rules_recurrent,
+    rules_shape,
+    rules_vector,
+)
 from archsim.workload.onnx.emit import FUSED, CacheError
 from archsim.workload.onnx.inputs import place_inputs
 from archsim.workload.onnx.layout import View

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from archsim.workload.onnx.layout import Atom, View, full, joined
+from archsim.workload.onnx.layout import View
 from archsim.workload.onnx.lower import Lowering, NeedsPositionsError, Rule, Unknown
 from archsim.workload.onnx.rules_shape import channel_axes, image_of
 from archsim.workload.onnx.tensors import Array, Value

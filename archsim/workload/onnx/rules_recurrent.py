@@ -14,8 +14,6 @@ from archsim.workload.onnx.trace import Node
 __all__ = ["RULES"]
 
 
-
-
 def recurrent(low: Lowering, node: Node) -> None:
     """LSTM, GRU and RNN over the tokens of a sequence, forward, backward or both."""
     given = node.attributes
