@@ -23,16 +23,20 @@ if TYPE_CHECKING:
     from archsim.spec.loader import load_chip as load_chip
     from archsim.spec.loader import load_tile as load_tile
     from archsim.testing import check_component as check_component
+    from archsim.workload import ImportOptions as ImportOptions
     from archsim.workload import load_graph as load_graph
+    from archsim.workload.from_torch import from_torch as from_torch
 
 __all__ = [
     "ArchsimError",
+    "ImportOptions",
     "Options",
     "Run",
     "__version__",
     "check_component",
     "chip_rollup",
     "compile_network",
+    "from_torch",
     "load_chip",
     "load_design",
     "load_graph",
@@ -43,11 +47,13 @@ __all__ = [
 
 _HOME = {
     "ArchsimError": "archsim.errors",
+    "ImportOptions": "archsim.workload",
     "Options": "archsim.explore.options",
     "Run": "archsim.results",
     "check_component": "archsim.testing",
     "chip_rollup": "archsim.hardware.rollup",
     "compile_network": "archsim.compile.network",
+    "from_torch": "archsim.workload.from_torch",
     "load_chip": "archsim.spec.loader",
     "load_design": "archsim.explore.run",
     "load_graph": "archsim.workload",

@@ -33,6 +33,15 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, as tile.core.components.adc.bits=6; repeatable."),
 ]
 
+Bind = Annotated[
+    list[str] | None,
+    typer.Option("--bind", metavar="NAME=SIZE", help="A symbolic size of an ONNX file, as batch=1; repeatable."),
+]
+MapUnknown = Annotated[
+    str | None,
+    typer.Option("--map-unknown", metavar="vector", help="Take unknown operators of an ONNX file as vector work."),
+]
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -77,21 +86,40 @@ def list_(json: Json = None) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A chip, tile or workload: its name or its file.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A chip, tile or workload: its name or its file, also an ONNX file.")
+    ],
     set_: Set = None,
+    bind: Bind = None,
+    map_unknown: MapUnknown = None,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="CHIP", help="Of a workload: the arrays that it needs on this chip.")
+    ] = None,
+    graph: Annotated[
+        Path | None, typer.Option("--graph", metavar="FILE", help="Draw a workload's layers into this SVG file.")
+    ] = None,
+    yaml: Annotated[
+        Path | None, typer.Option("--yaml", metavar="FILE", help="Write a workload as a YAML file of archsim's own.")
+    ] = None,
     json: Json = None,
 ) -> None:
     """Show a chip or tile, rolled up from its components, or a workload's layers, beside the published figures."""
     from archsim.report.hardware import hardware_tables, print_wide, show_hardware
-    from archsim.report.workload import show_workload, workload_tables
     from archsim.spec.loader import document_kind
 
     kind = document_kind(name)
     if kind == "workload":
-        network = show_workload(name, set_ or [])
+        from archsim.explore.options import import_options
+        from archsim.report.workload import show_and_write, workload_tables
+
+        network = show_and_write(name, set_ or [], import_options(bind, map_unknown), on, graph, yaml)
         if not _emit(network, json):
             print_wide(workload_tables(network))
         return
+    if bind or map_unknown or on or graph or yaml:
+        raise ArchsimError(
+            f"{name!r:.100} is a {kind}; --bind, --map-unknown, --on, --graph and --yaml are for workloads"
+        )
     out, rollup, _ = show_hardware(kind, name, set_ or [])
     if not _emit(out, json):
         print_wide(hardware_tables(out, rollup))
@@ -137,6 +165,8 @@ def run(
     component_detail: ComponentDetail = None,
     engine: EngineOption = None,
     idle_tiles: IdleTiles = True,
+    bind: Bind = None,
+    map_unknown: MapUnknown = None,
     out: Out = None,
     records: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write every firing, delivery and passage over a link.")
@@ -144,7 +174,7 @@ def run(
     json: Json = None,
 ) -> None:
     """Simulate a network on a board of chips: time, energy, traffic, and what limits it."""
-    from archsim.explore.options import options
+    from archsim.explore.options import import_options, options
     from archsim.explore.run import chips_wanted, load_design, run_design
     from archsim.report.files import require_folder
     from archsim.report.hardware import print_wide
@@ -155,7 +185,7 @@ def run(
     wanted, size = options(images, engine, replicate, idle_tiles, component_detail), chips_wanted(chips)
     require_folder(out)
     require_folder(records)
-    design = load_design(chip, workload, set_ or [])
+    design = load_design(chip, workload, set_ or [], import_options(bind, map_unknown))
     keep = None if records is None else partial(write_records, records)
     with progress(3) as report:
         result = run_design(design, size, wanted, report, keep)
@@ -220,13 +250,15 @@ def compare(
     engine: EngineOption = None,
     idle_tiles: IdleTiles = True,
     jobs: Jobs = None,
+    bind: Bind = None,
+    map_unknown: MapUnknown = None,
     out: Out = None,
     json: Json = None,
 ) -> None:
     """Compare chips on networks, on boards of equal silicon area."""
     from archsim.explore.compare import compare as compare_designs
     from archsim.explore.compare import prepare, ratios
-    from archsim.explore.options import options
+    from archsim.explore.options import import_options, options
     from archsim.explore.pool import processors
     from archsim.report.files import require_folder
     from archsim.report.hardware import plain_text, print_wide
@@ -235,7 +267,7 @@ def compare(
 
     wanted = options(images, engine, None, idle_tiles, None)
     require_folder(out)
-    comparison = prepare(chips, workload, count, set_ or [])
+    comparison = prepare(chips, workload, count, set_ or [], import_options(bind, map_unknown))
     runs = []
     with progress(len(comparison.designs)) as report:
         for result in compare_designs(comparison, wanted, report, jobs or processors()):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from archsim.errors import NotFoundError, nearest
 
-__all__ = ["FOLDERS", "find", "is_path", "names", "shown"]
+__all__ = ["FOLDERS", "find", "is_onnx", "is_path", "names", "shown"]
 
 FOLDERS = {"chip": "configs", "tile": "tiles", "workload": "workloads"}
 """The library folder of each kind of document."""
@@ -16,6 +16,7 @@ FOLDERS = {"chip": "configs", "tile": "tiles", "workload": "workloads"}
 _PACKAGE = Path(__file__).resolve().parent
 _ROOT = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent
 _SUFFIXES = (".yaml", ".yml")
+_ONNX = ".onnx"
 
 
 def _folders(kind: str) -> list[Path]:
@@ -49,7 +50,12 @@ def _holds(test: Callable[[], bool]) -> bool:
 
 def is_path(name: str) -> bool:
     """Whether ``name`` is the path of a file and no library name."""
-    return name in (".", "..") or "/" in name or os.sep in name or name.endswith(_SUFFIXES)
+    return name in (".", "..") or "/" in name or os.sep in name or name.endswith((*_SUFFIXES, _ONNX))
+
+
+def is_onnx(name: str) -> bool:
+    """Whether ``name`` is that of an ONNX file."""
+    return name.lower().endswith(_ONNX)
 
 
 def find(kind: str, name: str, base: Path | None = None) -> Path:

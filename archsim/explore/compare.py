@@ -13,6 +13,7 @@ from archsim.explore.run import Design, load_design, run_design
 from archsim.hardware.rollup import chip_rollup
 from archsim.results import Run, geometric_mean, per
 from archsim.sim.engines import make_ready
+from archsim.workload import ImportOptions
 
 __all__ = ["METRICS", "Comparison", "boards_of_equal_area", "compare", "prepare", "ratios"]
 
@@ -54,13 +55,19 @@ def boards_of_equal_area(designs: dict[tuple[str, str], Design]) -> dict[str, in
 
 
 def prepare(
-    chips: Sequence[str], workloads: Sequence[str], count: int | None, overrides: Sequence[str] = ()
+    chips: Sequence[str],
+    workloads: Sequence[str],
+    count: int | None,
+    overrides: Sequence[str] = (),
+    imports: ImportOptions | None = None,
 ) -> Comparison:
     """Load every pair and size the boards; ``count`` chips for every design, or boards of equal area.
 
+    ``imports`` says how ONNX files are read.
+
     CompileError if a network does not fit ``count`` chips.
     """
-    designs = {(chip, work): load_design(chip, work, overrides) for chip in chips for work in workloads}
+    designs = {(chip, work): load_design(chip, work, overrides, imports) for chip in chips for work in workloads}
     _require_own_names("chips", {chip: design.chip.model.name for (chip, _), design in designs.items()})
     _require_own_names("workloads", {work: design.graph.name for (_, work), design in designs.items()})
     if count is None:

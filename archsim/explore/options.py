@@ -11,8 +11,9 @@ import yaml
 from archsim.compile.network import Replication
 from archsim.errors import ArchsimError, nearest
 from archsim.sim.engines import chosen
+from archsim.workload import ImportOptions
 
-__all__ = ["MAX_IMAGES", "Options", "options", "whole_number"]
+__all__ = ["MAX_IMAGES", "Options", "import_options", "options", "whole_number"]
 
 ENGINES = ("compiled", "simpy")
 
@@ -55,6 +56,21 @@ class Options:
 def whole_number(text: str) -> int | None:
     """The number that ``text`` writes in decimal digits, up to nine of them; None if it is anything else."""
     return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
+
+
+def import_options(bind: Sequence[str] | None, map_unknown: str | None) -> ImportOptions | None:
+    """``--bind`` and ``--map-unknown``: sizes as ``batch=1``, shapes of inputs as ``x=1x3x224x224``."""
+    if map_unknown not in (None, "vector"):
+        raise ArchsimError(f"--map-unknown: expected vector, got {map_unknown!r:.100}")
+    sizes: dict[str, int | tuple[int, ...]] = {}
+    for text in bind or ():
+        name, equals, value = text.rpartition("=")
+        numbers = [whole_number(part) for part in value.split("x")]
+        known = tuple(number for number in numbers if number is not None)
+        if not equals or not name or len(known) < len(numbers):
+            raise ArchsimError(f"--bind: expected NAME=SIZE or INPUT=SIZExSIZE…, got {text!r:.200}")
+        sizes[name] = known if len(known) > 1 else known[0]
+    return ImportOptions(sizes, map_unknown is not None) if sizes or map_unknown else None
 
 
 def options(

@@ -17,7 +17,7 @@ from archsim.sim.outcome import Outcome
 from archsim.sim.simulate import simulate_network
 from archsim.spec.chip import Chip
 from archsim.spec.loader import Loaded, load_chip
-from archsim.workload import load_graph
+from archsim.workload import ImportOptions, load_graph
 from archsim.workload.graph import Graph
 
 __all__ = ["MAX_TILES", "Design", "chips_wanted", "compile_design", "load_design", "run_design"]
@@ -44,12 +44,17 @@ class Design:
         return {"chip": self.chip.resolved_yaml(), "workload": self.workload.resolved_yaml()}
 
 
-def load_design(chip: str, workload: str, overrides: Sequence[str] = ()) -> Design:
-    """Load both; an override whose key begins with ``workload.`` goes to the network, any other to the chip."""
+def load_design(
+    chip: str, workload: str, overrides: Sequence[str] = (), imports: ImportOptions | None = None
+) -> Design:
+    """Load both; an override whose key begins with ``workload.`` goes to the network, any other to the chip.
+
+    ``imports`` says how an ONNX file is read.
+    """
     prefix = "workload."
     own = [text for text in overrides if not text.startswith(prefix)]
     theirs = [text.removeprefix(prefix) for text in overrides if text.startswith(prefix)]
-    graph, loaded = load_graph(workload, theirs)
+    graph, loaded = load_graph(workload, theirs, imports)
     return Design(load_chip(chip, own), graph, loaded)
 
 

@@ -34,12 +34,12 @@ MAX_CHANNELS = 2**24
 MAX_EXTENT = 65536
 """The largest height, width, kernel, stride, padding or dilation."""
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
 
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
-        message = "expected a name of letters, digits, - and _, a letter first, got {got}"
+        message = "expected a name of letters, digits, -, _ and ., a letter first, got {got}"
         raise PydanticCustomError("name", message, {"got": repr(value)[:80]})
     if value == "input":
         raise PydanticCustomError("name", "'input' already names the input of the network or block")

@@ -19,7 +19,7 @@ from archsim.spec.chip import Chip
 from archsim.spec.tile import Tile
 from archsim.spec.tree import Mark, Node, parse, plain_scalar, read_file
 
-__all__ = ["Loaded", "document_kind", "load", "load_chip", "load_node", "load_tile", "validate"]
+__all__ = ["Loaded", "document_kind", "from_plain", "load", "load_chip", "load_node", "load_tile", "validate"]
 
 Model = TypeVar("Model", bound=Strict)
 Chain = tuple[Path, ...]
@@ -59,6 +59,11 @@ class Loaded(Generic[Model]):
         plain = self.model.model_dump(mode="json", by_alias=True, exclude_none=True)
         return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
+    def plain_yaml(self) -> str:
+        """The document as it was written, references and overrides worked in, without the defaults."""
+        plain = self.node.plain()
+        return yaml.dump(plain, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+
     @property
     def config_hash(self) -> str:
         """A hash of all that determines the model: SHA-256 of its canonical JSON, 16 digits."""
@@ -74,8 +79,28 @@ def load(kind: str, name: str, model: type[Model], overrides: Sequence[str] = ()
     return Loaded(validate(node, model), node)
 
 
+def from_plain(
+    kind: str, plain: dict[str, Any], model: type[Model], origin: str, overrides: Sequence[str] = ()
+) -> Loaded[Model]:
+    """A document of ``kind`` that was read from a file of another format, ``origin`` in messages."""
+    node = _node_of(plain, Mark(origin))
+    for override in overrides:
+        _override(node, kind, override)
+    return Loaded(validate(node, model), node)
+
+
+def _node_of(value: Any, mark: Mark) -> Node:
+    if isinstance(value, dict):
+        return Node({key: _node_of(child, mark) for key, child in value.items()}, mark, dict.fromkeys(value, mark))
+    if isinstance(value, list):
+        return Node([_node_of(child, mark) for child in value], mark)
+    return Node(value, mark)
+
+
 def document_kind(name: str) -> str:
     """What ``name`` is: the first of chip, workload and tile that a library holds, or what its file says."""
+    if library.is_onnx(name):
+        return "workload"
     for kind in ("chip", "workload", "tile"):
         listed = library.names(kind).get(name)
         if listed and _declared_kind(read_file(listed, library.shown(listed))) == kind:

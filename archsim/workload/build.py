@@ -2,30 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archsim.errors import WorkloadError, nearest
+from archsim.library import find, is_onnx
 from archsim.spec.layer import BatchNorm
 from archsim.spec.layer_base import Weighted
 from archsim.spec.layer_vector import ConvTranspose, Recurrent
 from archsim.spec.loader import Loaded, load
 from archsim.spec.workload import Workload
 from archsim.workload.expand import Path, Place, Step, expand
-from archsim.workload.graph import INPUT, Graph, Layer
+from archsim.workload.graph import INPUT, Graph, Layer, Shape
 from archsim.workload.operators import make_layers
 
-__all__ = ["build_graph", "load_graph"]
+__all__ = ["ImportOptions", "build_graph", "load_graph"]
 
 
-def load_graph(name: str, overrides: Sequence[str] = ()) -> tuple[Graph, Loaded[Workload]]:
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How a model of another format is read: ``bind`` gives its symbolic sizes, or whole shapes of inputs.
+
+    With ``map_unknown`` an operator that archsim does not know is one look-up an output value.
+    """
+
+    bind: Mapping[str, int | Shape] = field(default_factory=dict)
+    map_unknown: bool = False
+
+
+def load_graph(
+    name: str, overrides: Sequence[str] = (), imports: ImportOptions | None = None
+) -> tuple[Graph, Loaded[Workload]]:
     """The graph of the workload called ``name`` (or at that path), and its specification.
 
-    ``overrides`` are ``key=value``, as ``sequence=100``.  SpecError, NotFoundError or WorkloadError if there is
-    something wrong with it.
+    A path that ends in ``.onnx`` is that of an ONNX model, which ``imports`` says how to read.  ``overrides`` are
+    ``key=value``, as ``sequence=100``.  SpecError, NotFoundError or WorkloadError if there is something wrong with it.
     """
+    if is_onnx(name):
+        return _load_onnx(name, overrides, imports or ImportOptions())
+    if imports is not None and (imports.bind or imports.map_unknown):
+        raise WorkloadError(f"{name!r:.100} is no ONNX file, and only these have sizes to bind and operators to map")
     loaded = load("workload", name, Workload, overrides)
     return build_graph(loaded.model, lambda path: str(loaded.node.value_mark(path) or loaded.node.mark)), loaded
+
+
+def _load_onnx(name: str, overrides: Sequence[str], imports: ImportOptions) -> tuple[Graph, Loaded[Workload]]:
+    path = find("workload", name)
+    try:
+        from archsim.workload.onnx import import_onnx  # noqa: PLC0415 (an extra, and slow to load)
+    except ModuleNotFoundError as error:
+        if error.name not in ("onnx", "google", "ml_dtypes"):
+            raise
+        raise WorkloadError("ONNX files need the package onnx: pip install 'archsim[onnx]'") from None
+    made = import_onnx(path, imports.bind, overrides, map_unknown=imports.map_unknown)
+    return made.graph, made.loaded
 
 
 def build_graph(workload: Workload, place: Place | None = None) -> Graph:

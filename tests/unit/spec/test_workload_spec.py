@@ -120,8 +120,8 @@ MISTAKES = [
     ("{concat: [a]}", "net.yaml:6:19: layers.0.concat: expected a list of at least two names, got ['a']"),
     ("{block: }", "net.yaml:6:18: layers.0.block: expected a text, got None"),
     (
-        "{conv: 4, name: a.b}",
-        "net.yaml:6:26: layers.0.name: expected a name of letters, digits, - and _, a letter first, got 'a.b'",
+        "{conv: 4, name: a/b}",
+        "net.yaml:6:26: layers.0.name: expected a name of letters, digits, -, _ and ., a letter first, got 'a/b'",
     ),
     ("{conv: 4, name: input}", "net.yaml:6:26: layers.0.name: 'input' already names the input of the network or block"),
     ("conv", "net.yaml:6:10: layers.0: expected a mapping such as {conv: 64, kernel: 3}, got 'conv'"),
