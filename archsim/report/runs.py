@@ -23,10 +23,12 @@ __all__ = [
     "compare_row",
     "comparison_record",
     "comparison_tables",
+    "grid",
     "run_tables",
     "statistics",
     "write_comparison",
     "write_run",
+    "write_tables",
 ]
 
 Records = list[dict[str, Any]]
@@ -35,7 +37,8 @@ SHARES = ("share", "mean busy", "largest busy", "busy", "starved", "blocked")
 """Keys of records whose values are shares, shown in percent."""
 
 
-def _grid(title: str, records: Records) -> Table:
+def grid(title: str, records: Records) -> Table:
+    """Records as a table for the terminal, numbers to four digits."""
     table = Table(title=plain_text(title), title_justify="left")
     for key, value in (records[0] if records else {}).items():
         table.add_column(plain_text(key), justify="left" if isinstance(value, str) else "right", overflow="fold")
@@ -149,8 +152,8 @@ def run_tables(run: Run) -> Group:
         f"  ({run.engine} engine, detail {run.detail}, {run.timing.images} {run.unit}s, {run.timing.events} events)",
         style="not bold",
     )
-    parts: list[RenderableType] = [title, _grid("Result", headline(run)), _grid("Energy", _shown(energy_records(run)))]
-    parts += [_grid("Links", _shown(link_records(run))), _grid("Layers", _shown(layer_records(run)))]
+    parts: list[RenderableType] = [title, grid("Result", headline(run)), grid("Energy", _shown(energy_records(run)))]
+    parts += [grid("Links", _shown(link_records(run))), grid("Layers", _shown(layer_records(run)))]
     note = (
         "Links and 'limited by' are shares of the interval. Layers: shares of the whole run, its filling and draining "
         "included, on average over a layer's MVM or pooling stages; the rest of the time a stage has nothing left to "
@@ -227,6 +230,14 @@ def resolved_text(run: Run) -> str:
 
 def _table(name: str, records: Records, shown: Records) -> dict[str, str]:
     return {f"{name}.csv": as_csv(records), f"{name}.md": as_markdown(shown)}
+
+
+def write_tables(folder: Path, tables: dict[str, Records]) -> None:
+    """Each table as CSV (plain numbers) and Markdown in ``folder``, which is made."""
+    files: dict[str, str] = {}
+    for name, records in tables.items():
+        files |= _table(name, records, records)
+    _write(folder, files)
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:
@@ -319,11 +330,11 @@ def comparison_tables(runs: Sequence[Run], ratios: Records) -> Group:
     """What ``archsim compare`` prints at the end."""
     rows = [compare_row(run) for run in runs]
     parts: list[RenderableType] = [
-        _grid(title, [{key: row[key] for key in ("workload", "chip", *keys)} for row in rows])
+        grid(title, [{key: row[key] for key in ("workload", "chip", *keys)} for row in rows])
         for title, keys in COMPARE_TABLES.items()
     ]
     if ratios:
-        parts.append(_grid(f"Relative to {ratios[0]['over']}", ratios))
+        parts.append(grid(f"Relative to {ratios[0]['over']}", ratios))
     note = (
         "spread: largest less smallest interval between inferences, over the mean; where it is large, more --images "
         "give a better mean. copies: the most that any layer has. dense: share of the arrays in use that hold dense "
