@@ -290,8 +290,8 @@ def noc(
     json: Json = None,
 ) -> None:
     """Latency of a network on chip against load, flit by flit, under synthetic traffic."""
-    from archsim.explore.noc import Phases
-    from archsim.explore.noc_options import curve, flit_engine, load_network
+    from archsim.explore.noc import curve, flit_engine, load_network
+    from archsim.noc.curve import Phases
     from archsim.report.hardware import print_wide
     from archsim.report.noc import curve_tables, require_plot, write_curve
     from archsim.report.progress import progress

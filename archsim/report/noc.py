@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from archsim.errors import ArchsimError
-from archsim.explore.noc import Point
+from archsim.noc.curve import Point
 from archsim.noc.fabric import Fabric
 from archsim.report.files import write_bytes
 from archsim.report.hardware import plain_text

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsim.explore.noc import in_order
+from archsim.noc.curve import in_order
 from archsim.noc.flit import simulate
 from archsim.noc.packets import NEVER
 from tests.networks_on_chip import fabrics, packets
