@@ -285,12 +285,13 @@ def noc(
         str, typer.Option(metavar="CYCLES,PERIOD", help="Latency of a link between chips; cycles between its flits.")
     ] = "10,4",
     check: Annotated[bool, typer.Option(help="Refuse routes that can deadlock.")] = True,
+    detail: Annotated[str, typer.Option(help="flit, packet (whole packets, FIFO links), or both.")] = "flit",
     engine: Annotated[str | None, typer.Option("--engine", help="compiled (default) or reference.")] = None,
     out: Out = None,
     json: Json = None,
 ) -> None:
     """Latency of a network on chip against load, flit by flit, under synthetic traffic."""
-    from archsim.explore.noc import curve, flit_engine, load_network
+    from archsim.explore.noc import curves, flit_engine, level_of_detail, load_network
     from archsim.noc.curve import Phases
     from archsim.report.hardware import print_wide
     from archsim.report.noc import curve_tables, require_plot, write_curve
@@ -303,14 +304,22 @@ def noc(
     fabric, title = load_network(topology, shape, concentration, routing, set_ or [], chips, chip_link, check)
     phases = Phases(warmup, measure, drain, seed)
     with progress(20) as report:
-        points, found = curve(
-            fabric, traffic, packet_flits, load or [], saturation, phases, flit_engine(engine), report
+        result = curves(
+            fabric,
+            traffic,
+            packet_flits,
+            load or [],
+            saturation,
+            phases,
+            flit_engine(engine),
+            level_of_detail(detail),
+            report,
         )
     title = f"{title}, {traffic}, packets of {packet_flits} flits"
     if out is not None:
-        write_curve(out, title, fabric, points, found)
-    if not _emit([point.to_json() for point in points], json):
-        print_wide(curve_tables(title, points, found))
+        write_curve(out, title, fabric, result)
+    if not _emit([point.to_json() for point in result.points], json):
+        print_wide(curve_tables(title, result))
 
 
 def main() -> None:

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
+
+import numpy as np
 
 from archsim.errors import ArchsimError, Problem, SpecError, nearest
-from archsim.noc.curve import Phases, Point, find_saturation, loads_up_to, sweep
+from archsim.noc.curve import Curves, Phases, Point, find_saturation, loads_up_to, point_of, sweep
 from archsim.noc.drawn import read_network
 from archsim.noc.fabric import Fabric
 from archsim.noc.flit import FlitEngine
+from archsim.noc.packet_level import CYCLE, flow_order, program, valid_use
+from archsim.noc.packets import FlitRun
 from archsim.noc.routing import routing as routing_of
 from archsim.noc.topology import split_into_chips, topology
+from archsim.noc.traffic import bernoulli, pattern
+from archsim.sim.engines import chosen
+from archsim.sim.engines import engine as program_engine
 from archsim.spec.flit import FlitRouter
 from archsim.spec.loader import validate
 from archsim.spec.tree import Mark, Node, parse
 
-__all__ = ["curve", "extents", "flit_engine", "load_network", "router_keys"]
+__all__ = ["curves", "extents", "flit_engine", "level_of_detail", "load_network", "measure_packet_level", "router_keys"]
 
 ENGINES = ("compiled", "reference")
+DETAILS = ("flit", "packet", "both")
+Detail = Literal["flit", "packet", "both"]
 
 
 def extents(text: str, option: str) -> tuple[int, ...]:
@@ -79,7 +88,16 @@ def load_network(
     return Fabric(graph, routing_of(graph, routing or usual), router, check), title
 
 
-def curve(
+def level_of_detail(name: str) -> Detail:
+    """The level of detail of that name; ArchsimError if there is none."""
+    if name not in DETAILS:
+        raise ArchsimError(
+            f"--detail: no level named {name!r:.100}{nearest(name, DETAILS)}; there are flit, packet, both"
+        )
+    return cast("Detail", name)
+
+
+def curves(
     fabric: Fabric,
     traffic: str,
     packet_flits: int,
@@ -87,14 +105,59 @@ def curve(
     saturation: bool,
     phases: Phases,
     engine: FlitEngine | None,
-    report: Callable[[str], None],
-) -> tuple[list[Point], float | None]:
+    detail: Detail,
+    report: Callable[[str], None] = lambda step: None,
+) -> Curves:
     """The points at ``loads``, and the saturation load if it is wanted or no loads are given; then the points by which
     it was found are part of the curve.
     """
+
+    def at_packet_level(points: Sequence[float]) -> list[Point]:
+        return [measure_packet_level(fabric, traffic, packet_flits, load, phases) for load in sorted(set(points))]
+
+    limit = valid_use(packet_flits)
+    if detail == "packet":
+        if not loads or saturation:
+            raise ArchsimError("--detail packet: give the loads; links with queues without end do not saturate")
+        return Curves(at_packet_level(loads), None, None, limit, whole=True)
     if loads and not saturation:
-        return sweep(fabric, traffic, packet_flits, loads, phases, engine, report), None
-    found, probes = find_saturation(fabric, traffic, packet_flits, phases, engine, report)
-    points = sweep(fabric, traffic, packet_flits, loads or loads_up_to(found), phases, engine, report)
-    known = {point.load: point for point in [*points, *probes]}
-    return [known[load] for load in sorted(known)], found
+        points, found = sweep(fabric, traffic, packet_flits, loads, phases, engine, report), None
+    else:
+        found, probes = find_saturation(fabric, traffic, packet_flits, phases, engine, report)
+        points = sweep(fabric, traffic, packet_flits, loads or loads_up_to(found), phases, engine, report)
+        known = {point.load: point for point in [*probes, *points]}
+        points = [known[load] for load in sorted(known)]
+    beside = None
+    if detail == "both":
+        beside = at_packet_level([point.load for point in points if not point.saturated])
+    return Curves(points, found, beside, limit)
+
+
+def measure_packet_level(fabric: Fabric, traffic: str, packet_flits: int, load: float, phases: Phases) -> Point:
+    """The point of :func:`archsim.noc.curve.measure` at packet level, by the engine that runs compiled networks.
+
+    Links have queues without end, so that nothing saturates but the latency; ``saturated`` says that the busiest
+    channel has more to do than it can.
+    """
+    start, end = phases.warmup, phases.warmup + phases.measure
+    packets = bernoulli(
+        fabric, pattern(traffic, fabric), load=load, packet_flits=packet_flits, cycles=end, seed=phases.seed
+    )
+    outcome = program_engine(chosen())(program(fabric, packets), records="all")
+    deliveries = [outcome.records.deliveries[flow] for flow in sorted(outcome.records.deliveries)]
+    delivered = np.empty_like(packets.created)
+    delivered[flow_order(packets)] = np.concatenate(deliveries) // CYCLE
+    inside = (delivered >= start) & (delivered < end)
+    targets = packets.targets[inside] - fabric.ejection(0)
+    run = FlitRun(
+        created=packets.created,
+        sent=packets.created,
+        delivered=delivered,
+        channel_flits=outcome.link_tokens * packet_flits,
+        ejected=np.bincount(targets, minlength=len(fabric.terminals)) * packet_flits,
+        peak=np.zeros(0, np.int64),
+        counts={},
+        cycle=end - 1,
+        stuck=np.zeros((0, 2), np.int64),
+    )
+    return point_of(fabric, packets, packets.created >= start, run, load, phases)

@@ -19,7 +19,7 @@ from archsim.noc.flit import FlitEngine, simulate
 from archsim.noc.packets import NEVER, FlitRun, Packets
 from archsim.noc.traffic import bernoulli, pattern
 
-__all__ = ["Phases", "Point", "find_saturation", "loads_up_to", "measure", "sweep"]
+__all__ = ["Curves", "Phases", "Point", "find_saturation", "loads_up_to", "measure", "point_of", "sweep"]
 
 Ints = NDArray[np.int64]
 
@@ -60,6 +60,11 @@ class Point:
     channel_use: Ints = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     """Flits put on each channel from the first cycle to the last."""
 
+    @property
+    def busiest(self) -> float:
+        """The flits a cycle on the busiest channel."""
+        return float(self.channel_use.max(initial=0) / self.cycles)
+
     def to_json(self) -> dict[str, Any]:
         """The fields of ``archsim noc --json``."""
         return {
@@ -70,6 +75,21 @@ class Point:
             "mean_hops": self.mean_hops,
             "saturated": self.saturated,
         }
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The points of a curve, its saturation load where that was looked for, and the same loads at packet level.
+
+    ``valid_use`` is the use of the busiest channel up to which packet level may stand for flit level; ``whole`` says
+    that ``points`` themselves are at packet level.
+    """
+
+    points: list[Point]
+    saturation: float | None
+    packet_level: list[Point] | None
+    valid_use: float
+    whole: bool = False
 
 
 def measure(
@@ -90,12 +110,13 @@ def measure(
     # where routes may wait for each other, the network is left to empty itself: a deadlock then shows
     until = horizon if fabric.check else None
     run = simulate(fabric, packets, until=until, window=(start, end), tagged=tagged, engine=engine)
-    return _point(fabric, packets, tagged, run, load, phases)
+    return point_of(fabric, packets, tagged, run, load, phases)
 
 
-def _point(
+def point_of(
     fabric: Fabric, packets: Packets, tagged: NDArray[np.bool_], run: FlitRun, load: float, phases: Phases
 ) -> Point:
+    """What a run says of its tagged packets."""
     arrived = tagged & (run.delivered < NEVER)
     latency = run.latency[arrived]
     hops = _hops(packets)[packets.route]
@@ -110,7 +131,7 @@ def _point(
         p99_latency=float(np.percentile(latency, 99)) if len(latency) else None,
         accepted_load=float(run.ejected.sum() / len(run.ejected) / phases.measure),
         mean_hops=float(hops[arrived].mean()) if len(latency) else None,
-        in_order_wait=float((in_order(packets, run) - run.delivered)[arrived].mean()) if len(latency) else None,
+        in_order_wait=_in_order_wait(packets, run, arrived),
         saturated=left or (mean is not None and mean > limit),
         cycles=run.cycle + 1,
         flit_hops=int(run.channel_flits.sum()),
@@ -144,6 +165,13 @@ def in_order(packets: Packets, run: FlitRun) -> Ints:
     for first, last in zip(starts, np.append(starts[1:], len(flow)), strict=True):
         out[order[first:last]] = np.maximum.accumulate(time[first:last])
     return out
+
+
+def _in_order_wait(packets: Packets, run: FlitRun, arrived: NDArray[np.bool_]) -> float | None:
+    """The mean time in the reorder buffers, of packets before which none of their flow is missing."""
+    ordered = in_order(packets, run)
+    released = arrived & (ordered < NEVER)
+    return float((ordered - run.delivered)[released].mean()) if released.any() else None
 
 
 def sweep(

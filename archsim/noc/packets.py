@@ -126,6 +126,13 @@ class Packets:
         """The terminal that sends each: injection channels have the numbers of their terminals."""
         return self.routes.channel[self.routes.first[self.route]]
 
+    @cached_property
+    def targets(self) -> Ints:
+        """The ejection channel of each, where every packet has one target."""
+        last = np.append(self.routes.first[1:], len(self.routes.channel)) - 1
+        channels: Ints = self.routes.channel[last]
+        return channels[self.route]
+
 
 def _highest(targets: list[tuple[int, ...]] | NDArray[np.integer]) -> int:
     if isinstance(targets, np.ndarray):

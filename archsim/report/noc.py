@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from archsim.errors import ArchsimError
-from archsim.noc.curve import Point
+from archsim.noc.curve import Curves, Point
 from archsim.noc.fabric import Fabric
 from archsim.report.files import write_bytes
 from archsim.report.hardware import plain_text
@@ -22,10 +21,12 @@ __all__ = ["curve_figure", "curve_records", "curve_tables", "heat_map", "require
 Records = list[dict[str, Any]]
 
 
-def curve_records(points: Sequence[Point]) -> Records:
+def curve_records(curves: Curves) -> Records:
     """A row for each point; loads in flits a terminal and cycle, times in cycles."""
-    return [
-        {
+    whole = {point.load: point for point in curves.packet_level or ()}
+    records = []
+    for point in curves.points:
+        record: dict[str, Any] = {
             "load": point.load,
             "accepted": point.accepted_load,
             "mean latency": point.mean_latency,
@@ -33,20 +34,40 @@ def curve_records(points: Sequence[Point]) -> Records:
             "p99": point.p99_latency,
             "in-order wait": point.in_order_wait,
             "hops": point.mean_hops,
+            "busiest": point.busiest,
             "saturated": "yes" if point.saturated else "no",
             "cycles": point.cycles,
             "flit-hops": point.flit_hops,
         }
-        for point in points
-    ]
+        if curves.packet_level is not None:
+            beside = whole.get(point.load)
+            record["packet level"] = beside.mean_latency if beside else None
+            record["gap"] = _gap(point, beside)
+        records.append(record)
+    return records
 
 
-def curve_tables(title: str, points: Sequence[Point], saturation: float | None) -> RenderableType:
-    """The curve as a table, and the saturation point where it was looked for."""
-    table: Table = grid(title, curve_records(points))
-    if saturation is None:
-        return table
-    return Group(table, plain_text(f"saturation: {saturation:.4g} flits a terminal and cycle"))
+def _gap(point: Point, beside: Point | None) -> float | None:
+    if beside is None or beside.mean_latency is None or not point.mean_latency:
+        return None
+    return beside.mean_latency / point.mean_latency - 1
+
+
+def curve_tables(title: str, curves: Curves) -> RenderableType:
+    """The curve as a table, the saturation point where it was looked for, and where packet level does not hold."""
+    parts: list[RenderableType] = [grid(title, curve_records(curves))]
+    if curves.saturation is not None:
+        parts.append(plain_text(f"saturation: {curves.saturation:.4g} flits a terminal and cycle"))
+    at_packet_level = curves.points if curves.whole else curves.packet_level or []
+    beyond = [point for point in at_packet_level if point.busiest > curves.valid_use]
+    if beyond:
+        parts.append(
+            plain_text(
+                f"from load {beyond[0].load:g} on a channel carries more than {curves.valid_use:g} flits a cycle: "
+                "beyond that, packet level gives latencies that are too low"
+            )
+        )
+    return Group(*parts)
 
 
 def require_plot() -> Any:
@@ -69,7 +90,7 @@ def _png(plt: Any, figure: Any) -> bytes:
 
 
 def curve_figure(
-    title: str, curves: dict[str, Sequence[tuple[float, float | None]]], saturation: float | None
+    title: str, curves: Mapping[str, Sequence[tuple[float, float | None]]], saturation: float | None
 ) -> bytes:
     """Latency against load as a PNG: named curves of (load, mean latency); saturation as a vertical line."""
     plt = require_plot()
@@ -114,12 +135,16 @@ def heat_map(title: str, fabric: Fabric, use: Sequence[float], unit: str) -> byt
     return _png(plt, figure)
 
 
-def write_curve(folder: Path, title: str, fabric: Fabric, points: Sequence[Point], saturation: float | None) -> None:
+def write_curve(folder: Path, title: str, fabric: Fabric, curves: Curves) -> None:
     """``curve.csv``, ``curve.md``, ``curve.png``, and the use of the channels at the highest load below saturation."""
-    figure = curve_figure(title, {"archsim": [(point.load, point.mean_latency) for point in points]}, saturation)
-    below = [point for point in points if not point.saturated] or list(points)
+    drawn = {"packet level" if curves.whole else "flit level": curves.points}
+    if curves.packet_level is not None:
+        drawn["packet level"] = curves.packet_level
+    lines = {name: [(point.load, point.mean_latency) for point in points] for name, points in drawn.items()}
+    figure = curve_figure(title, lines, curves.saturation)
+    below = [point for point in curves.points if not point.saturated] or curves.points
     use = below[-1].channel_use / below[-1].cycles
     heat = heat_map(f"{title}, load {below[-1].load:g}", fabric, use.tolist(), "flits a cycle")
-    write_tables(folder, {"curve": curve_records(points)})
+    write_tables(folder, {"curve": curve_records(curves)})
     write_bytes(folder / "curve.png", figure)
     write_bytes(folder / "links.png", heat)
