@@ -284,6 +284,10 @@ def noc(
     chip_link: Annotated[
         str, typer.Option(metavar="CYCLES,PERIOD", help="Latency of a link between chips; cycles between its flits.")
     ] = "10,4",
+    failed_link: Annotated[
+        list[str] | None, typer.Option(metavar="A-B", help="A link that fails, as 0.0-1.0; repeatable.")
+    ] = None,
+    failed_links: Annotated[float, typer.Option(metavar="SHARE", help="Share of links that fail, by --seed.")] = 0.0,
     check: Annotated[bool, typer.Option(help="Refuse routes that can deadlock.")] = True,
     detail: Annotated[str, typer.Option(help="flit, packet (whole packets, FIFO links), or both.")] = "flit",
     engine: Annotated[str | None, typer.Option("--engine", help="compiled (default) or reference.")] = None,
@@ -301,7 +305,19 @@ def noc(
     require_folder(out)
     if out is not None:
         require_plot()
-    fabric, title = load_network(topology, shape, concentration, routing, set_ or [], chips, chip_link, check)
+    fabric, title = load_network(
+        topology,
+        shape,
+        concentration,
+        routing,
+        set_ or [],
+        chips,
+        chip_link,
+        check,
+        failed_link or [],
+        failed_links,
+        seed,
+    )
     phases = Phases(warmup, measure, drain, seed)
     with progress(20) as report:
         result = curves(

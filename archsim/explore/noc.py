@@ -12,9 +12,11 @@ from archsim.errors import ArchsimError, Problem, SpecError, nearest
 from archsim.noc.curve import Curves, Phases, Point, find_saturation, loads_up_to, point_of, sweep
 from archsim.noc.drawn import read_network
 from archsim.noc.fabric import Fabric
+from archsim.noc.failures import named_link, random_links, without_links
 from archsim.noc.flit import FlitEngine
 from archsim.noc.packet_level import CYCLE, flow_order, program, valid_use
 from archsim.noc.packets import FlitRun
+from archsim.noc.routing import around_failures
 from archsim.noc.routing import routing as routing_of
 from archsim.noc.topology import split_into_chips, topology
 from archsim.noc.traffic import bernoulli, pattern
@@ -70,6 +72,9 @@ def load_network(
     chips: str | None,
     chip_link: str,
     check: bool,
+    failed_links: Sequence[str] = (),
+    failed_share: float = 0.0,
+    seed: int = 1,
 ) -> tuple[Fabric, str]:
     """The network that the options describe, and a title for it."""
     router = router_keys(settings)
@@ -85,15 +90,20 @@ def load_network(
             raise ArchsimError(f"--chip-link: expected CYCLES,PERIOD, such as 10,4; got {chip_link!r:.100}")
         split_into_chips(graph, extents(chips, "--chips"), cycles=int(parts[0]), period=int(parts[1]))
         title += f" on {chips} chips"
-    return Fabric(graph, routing_of(graph, routing or usual), router, check), title
+    rule = routing_of(graph, routing or usual)
+    failed = [named_link(graph, link) for link in failed_links] + random_links(graph, failed_share, seed)
+    if failed:
+        graph = without_links(graph, failed)
+        rule = around_failures(graph, rule)
+        title += f", {len(failed)} links failed"
+    return Fabric(graph, rule, router, check), title
 
 
 def level_of_detail(name: str) -> Detail:
     """The level of detail of that name; ArchsimError if there is none."""
     if name not in DETAILS:
-        raise ArchsimError(
-            f"--detail: no level named {name!r:.100}{nearest(name, DETAILS)}; there are flit, packet, both"
-        )
+        known = ", ".join(DETAILS)
+        raise ArchsimError(f"--detail: no level named {name!r:.100}{nearest(name, DETAILS)}; there are {known}")
     return cast("Detail", name)
 
 

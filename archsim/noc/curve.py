@@ -19,16 +19,29 @@ from archsim.noc.flit import FlitEngine, simulate
 from archsim.noc.packets import NEVER, FlitRun, Packets
 from archsim.noc.traffic import bernoulli, pattern
 
-__all__ = ["Curves", "Phases", "Point", "find_saturation", "loads_up_to", "measure", "point_of", "sweep"]
+__all__ = [
+    "Curves",
+    "Phases",
+    "Point",
+    "find_saturation",
+    "ideal_throughput",
+    "loads_up_to",
+    "measure",
+    "point_of",
+    "sweep",
+]
 
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Phases:
-    """Cycles of each phase of a point, the seed, and from which mean latency on a network counts as saturated.
+    """Cycles of each phase of a point, the seed, and what counts as saturated.
 
-    ``drain`` is how long tagged packets are waited for; ``latency_limit`` is at least four times the zero-load latency.
+    ``drain`` is how long tagged packets are waited for.  A point is saturated if some of them are left then; if their
+    mean latency is above ``latency_limit`` cycles and four times that of an empty network; or if it is above twice that
+    of an empty network and still rises: that of the last quarter of the measurement is above ``trend_limit`` times that
+    of the first.
     """
 
     warmup: int = 5_000
@@ -36,14 +49,15 @@ class Phases:
     drain: int = 20_000
     seed: int = 1
     latency_limit: float = 500.0
+    trend_limit: float = 1.5
 
 
 @dataclass(frozen=True)
 class Point:
     """What was measured at one load (flits a terminal and cycle); latencies in cycles, None if nothing arrived.
 
-    ``in_order_wait`` is the mean time that packets spend in the reorder buffers at their ends.  ``saturated`` says that
-    tagged packets were left at the end, or the mean latency is above the limit; latencies are then lower bounds.
+    ``in_order_wait`` is the mean time that packets spend in the reorder buffers at their ends.  Where ``saturated``,
+    latency grows with the length of the measurement.
     """
 
     load: float
@@ -122,8 +136,9 @@ def point_of(
     hops = _hops(packets)[packets.route]
     zero_load = _zero_load(fabric, packets, arrived)
     mean = float(latency.mean()) if len(latency) else None
-    limit = max(phases.latency_limit, 4 * zero_load)
     left = bool((tagged & ~arrived).any())
+    above = mean is not None and mean > max(phases.latency_limit, 4 * zero_load)
+    rising = mean is not None and mean > 2 * zero_load and _trend(run, arrived, phases) > phases.trend_limit
     return Point(
         load=load,
         mean_latency=mean,
@@ -132,12 +147,22 @@ def point_of(
         accepted_load=float(run.ejected.sum() / len(run.ejected) / phases.measure),
         mean_hops=float(hops[arrived].mean()) if len(latency) else None,
         in_order_wait=_in_order_wait(packets, run, arrived),
-        saturated=left or (mean is not None and mean > limit),
+        saturated=left or above or rising,
         cycles=run.cycle + 1,
         flit_hops=int(run.channel_flits.sum()),
         counts=run.counts,
         channel_use=run.channel_flits,
     )
+
+
+def _trend(run: FlitRun, arrived: NDArray[np.bool_], phases: Phases) -> float:
+    """The mean latency of the last quarter of the measurement over that of the first."""
+    quarter = phases.measure // 4
+    first = arrived & (run.created < phases.warmup + quarter)
+    last = arrived & (run.created >= phases.warmup + phases.measure - quarter)
+    if not first.any() or not last.any():
+        return 1.0
+    return float(run.latency[last].mean() / run.latency[first].mean())
 
 
 def _hops(packets: Packets) -> Ints:
@@ -206,21 +231,29 @@ def find_saturation(
 ) -> tuple[float, list[Point]]:
     """The highest load that does not saturate, to a share ``within`` of it, and the points by which it was found.
 
-    Bisection from one flit a terminal and cycle downwards; 1.0 if not even that saturates.
+    Bisection below a tenth more than the load at which the busiest channel would be busy all the time.
     """
-    low, high = 0.0, 1.0
+    low, high = 0.0, min(1.0, round(1.1 * ideal_throughput(fabric, traffic, packet_flits, phases.seed), 4))
     points: list[Point] = []
     while high - low > within * high and high > 1e-4:
-        load = high if high == 1.0 and not points else (low + high) / 2
+        load = round((low + high) / 2, 6)
         report(f"load {load:g}")
         points.append(measure(fabric, traffic, packet_flits, load, phases, engine))
-        if not points[-1].saturated:
-            low = load
-            if load == 1.0:
-                break
-        else:
+        if points[-1].saturated:
             high = load
+        else:
+            low = load
     return low, sorted(points, key=lambda point: point.load)
+
+
+def ideal_throughput(fabric: Fabric, traffic: str, packet_flits: int, seed: int) -> float:
+    """The load at which the busiest channel would be busy all the time (Dally and Towles, section 3.2), by a sample."""
+    cycles = max(1000, 200_000 // len(fabric.terminals))
+    sample = bernoulli(fabric, pattern(traffic, fabric), load=1.0, packet_flits=1, cycles=cycles, seed=seed)
+    routes, uses = sample.routes, np.bincount(sample.route)
+    lengths = np.diff(np.append(routes.first, len(routes.channel)))
+    flits = np.bincount(routes.channel, weights=np.repeat(uses, lengths), minlength=fabric.channels)
+    return float(cycles / (flits * fabric.period).max())
 
 
 def loads_up_to(saturation: float) -> list[float]:
