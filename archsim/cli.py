@@ -273,7 +273,7 @@ def noc(
     ] = None,
     saturation: Annotated[bool, typer.Option(help="Find the load at which the network saturates.")] = False,
     warmup: Annotated[int, typer.Option(min=0, max=10**7, help="Cycles before the measurement.")] = 5000,
-    measure: Annotated[int, typer.Option(min=1, max=10**7, help="Cycles in which packets are measured.")] = 20000,
+    measure: Annotated[int, typer.Option(min=1, max=10**7, help="Cycles in which packets are measured.")] = 40000,
     drain: Annotated[int, typer.Option(min=1, max=10**7, help="Cycles in which they may still arrive.")] = 20000,
     seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 1,
     set_: Annotated[

@@ -45,7 +45,7 @@ class Phases:
     """
 
     warmup: int = 5_000
-    measure: int = 20_000
+    measure: int = 40_000
     drain: int = 20_000
     seed: int = 1
     latency_limit: float = 500.0
