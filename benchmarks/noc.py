@@ -1,7 +1,7 @@
 """``python -m benchmarks.noc [--booksim PROGRAM]``: speed of the flit-level engines on an 8 × 8 mesh, in CPU seconds.
 
-Warm (compiled before).  A flit-hop is a flit on a channel, those of the terminals included.  With the path of a BookSim 2
-program the same point is run there, by its own phases, and compared by cycles a second.
+Warm (compiled before).  A flit-hop is a flit on a channel, those of the terminals included.  With the path of a
+BookSim 2 program the same point is run there, by its own phases, and compared by cycles a second.
 """
 
 from __future__ import annotations
