@@ -297,10 +297,10 @@ def noc(
     """Latency of a network on chip against load, flit by flit, under synthetic traffic."""
     from archsim.explore.noc import curves, flit_engine, level_of_detail, load_network
     from archsim.noc.curve import Phases
+    from archsim.report.files import require_folder
     from archsim.report.hardware import print_wide
     from archsim.report.noc import curve_tables, require_plot, write_curve
     from archsim.report.progress import progress
-    from archsim.report.runs import require_folder
 
     require_folder(out)
     if out is not None:
