@@ -49,7 +49,7 @@ class Phases:
     drain: int = 20_000
     seed: int = 1
     latency_limit: float = 500.0
-    trend_limit: float = 1.5
+    trend_limit: float = 2.0
 
 
 @dataclass(frozen=True)
