@@ -13,7 +13,8 @@ from itertools import pairwise
 
 from archsim.components.link import ChipLink
 from archsim.components.router import Router as RouterRow
-from archsim.noc.topology import Router, merged, mesh, snake, xy_path
+from archsim.noc.routing import xy_path
+from archsim.noc.topology import Router, merged, mesh, snake
 from archsim.spec.chip import Chip
 from archsim.units import duration_ps
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from archsim.errors import ArchsimError
 
-__all__ = ["make_folder", "require_file", "require_folder", "write_json", "write_text", "written"]
+__all__ = ["make_folder", "require_file", "require_folder", "write_bytes", "write_json", "write_text", "written"]
 
 
 @contextmanager
@@ -43,6 +43,12 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path`` in one step."""
+    with written(path) as stream:
+        stream.write(content)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "write_comparison",
     "write_files",
     "write_run",
+    "write_tables",
 ]
 
 Records = list[dict[str, Any]]
@@ -39,7 +40,7 @@ SHARES = ("share", "mean busy", "largest busy", "busy", "starved", "blocked")
 
 
 def grid(title: str, records: Records) -> Table:
-    """Flat records as a table for the terminal."""
+    """Records as a table for the terminal, numbers to four digits."""
     table = Table(title=plain_text(title), title_justify="left")
     for key, value in (records[0] if records else {}).items():
         table.add_column(plain_text(key), justify="left" if isinstance(value, str) else "right", overflow="fold")
@@ -232,6 +233,14 @@ def resolved_text(run: Run) -> str:
 def table_files(name: str, records: Records, shown: Records) -> dict[str, str]:
     """The texts of a table as CSV and, with the records that people see, as Markdown."""
     return {f"{name}.csv": as_csv(records), f"{name}.md": as_markdown(shown)}
+
+
+def write_tables(folder: Path, tables: dict[str, Records]) -> None:
+    """Each table as CSV (plain numbers) and Markdown in ``folder``, which is made."""
+    files: dict[str, str] = {}
+    for name, records in tables.items():
+        files |= table_files(name, records, records)
+    write_files(folder, files)
 
 
 def write_files(folder: Path, files: dict[str, str]) -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsim.noc.board import HOST, Board
-from archsim.noc.topology import merged, mesh, snake, xy_path
+from archsim.noc.routing import xy_path
+from archsim.noc.topology import merged, mesh, snake
 from archsim.spec.loader import load_chip
 
 CHIP = load_chip("isaac-ce").model  # 7 × 6 routers, 4 tiles each
