@@ -80,7 +80,7 @@ class Riders(Base):
         pixels = min(tensor.pixels, wait * tensor.pixels + (tensor.columns if wait and joined else 0))
         bits = pixels * tensor.channels * self.builder.value_bits
         # what is joined, or waits for a whole sequence, is read by tiles of another number
-        whole = wait >= 1.0 and tensor.columns == 1
+        whole = wait > 0.999 and tensor.columns == 1  # sums of fractions
         tiles = {0} if joined or whole else {source.tile for source in tensor.sources if source.tile != HOST}
         if bits > HELD * self.spread.buffer_bits * max(1, len(tiles)):
             held = self._held(f"{layer.name} < {name}", layer, tensor, bits, whole=whole)
