@@ -41,7 +41,18 @@ def test_the_bus_of_isaac_is_narrower_than_what_twelve_units_can_take(tmp_path: 
     assert freed.interval_s == pytest.approx(windows * 1.6e-6, rel=0.05)
 
 
-HEAVY = ("biglstm", "bert-large", "dnn-private", "gnmt", "llama-", "mixtral-", "msra-", "transformer-", "unet")
+HEAVY = (
+    "biglstm",
+    "bert-large",
+    "deepface",
+    "dnn-private",
+    "gnmt",
+    "llama-",
+    "mixtral-",
+    "msra-",
+    "transformer-",
+    "unet",
+)
 """Beginnings of the names of networks that take large boards or minutes."""
 
 NETWORKS = [name for name in sorted(library.names("workload")) if not name.startswith(HEAVY)]
