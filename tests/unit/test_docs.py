@@ -177,7 +177,7 @@ def test_the_layers_are_described_in_the_order_in_which_the_linter_holds_them() 
 def test_the_readme_sets_up_with_two_commands() -> None:
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     assert re.search(r"^\$ pip install \. && archsim ", text, re.MULTILINE)
-    assert "\n$ pip install -e '.[dev]' && pytest\n" in text
+    assert "\n$ pip install -e '.[dev]' && pytest -n auto\n" in text
 
 
 def test_the_checks_themselves_find_what_does_not_work(tmp_path: Path) -> None:
