@@ -239,6 +239,41 @@ def trace(
 
 
 @app.command()
+def explain(
+    chip: ChipName,
+    workload: WorkloadName,
+    chips: Chips = "fit",
+    images: Images = 8,
+    set_: Set = None,
+    replicate: Replicate = None,
+    component_detail: ComponentDetail = None,
+    engine: EngineOption = None,
+    jobs: Jobs = None,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Say why a network is as fast as it is on a board of chips, and what would make it faster."""
+    from archsim.explore.explain import explain_design
+    from archsim.explore.options import options
+    from archsim.explore.pool import processors
+    from archsim.explore.run import chips_wanted, load_design
+    from archsim.report.explain import explain_json, explain_tables, write_explanation
+    from archsim.report.files import require_folder
+    from archsim.report.hardware import print_wide
+    from archsim.report.progress import progress
+
+    wanted, size = options(images, engine, replicate, True, component_detail), chips_wanted(chips)
+    require_folder(out)
+    design = load_design(chip, workload, set_ or [])
+    with progress(5) as report:
+        found = explain_design(design, size, wanted, report, jobs or processors())
+    if out is not None:
+        write_explanation(found, out)
+    if not _emit(explain_json(found), json):
+        print_wide(explain_tables(found))
+
+
+@app.command()
 def compare(
     chips: Annotated[list[str], typer.Argument(metavar="CHIP...", help="Chips: names or files.")],
     workload: Annotated[list[str], typer.Option("--workload", help="A network; repeatable.")],

@@ -217,6 +217,12 @@ class Program:
         return _pointers([len(flow.ends) for flow in self.flows])
 
     @cached_property
+    def flow_tokens(self) -> Ints:
+        """The tokens that each flow carries in the whole run, initial ones not counted."""
+        counts = [flow.emit.total(self.stages[flow.source].firings) for flow in self.flows]
+        return _ints(counts)
+
+    @cached_property
     def arrays(self) -> ProgramArrays:
         """The same Program as flat arrays."""
         return _flatten(self)

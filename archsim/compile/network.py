@@ -25,7 +25,7 @@ from archsim.program import Program, Stage
 from archsim.spec.chip import Chip
 from archsim.workload.graph import Graph
 
-__all__ = ["Compiled", "Replication", "arrays_needed", "chips_to_fit", "compile_network"]
+__all__ = ["Compiled", "Replication", "arrays_needed", "chips_to_fit", "compile_network", "on_chip"]
 
 Replication = Literal["balanced", "none"] | Mapping[str, int]
 """How many copies: balanced for the smallest interval, one of each, or a user's own factors."""
@@ -220,10 +220,30 @@ def _stage_tiles(stages: Iterable[Stage]) -> list[int]:
 def _finished(graph: Graph, board: Board, draft: _Draft, check_buffers: bool) -> Compiled:
     copies, placements = draft.attempt.copies, tuple(draft.placements)
     mapped = {m.layer.name: m for m in draft.attempt.planner.mapped(copies)}
-    stage_tile = _stage_tiles(draft.program.stages)
-    program = with_capacities(draft.program, stage_tile, buffer_bits(board.chip.tile), check=check_buffers)
+    program, stage_tile = _with_room(draft.program, board, check_buffers)
     work = dict(draft.builder.work.counts)
-    return Compiled(graph, board, copies, mapped, placements, program, draft.lowered, tuple(stage_tile), work)
+    return Compiled(graph, board, copies, mapped, placements, program, draft.lowered, stage_tile, work)
+
+
+def _with_room(program: Program, board: Board, check_buffers: bool) -> tuple[Program, tuple[int, ...]]:
+    """``program`` with its capacities, and the tile of each of its stages."""
+    stage_tile = _stage_tiles(program.stages)
+    capacious = with_capacities(program, stage_tile, buffer_bits(board.chip.tile), check=check_buffers)
+    return capacious, tuple(stage_tile)
+
+
+def on_chip(compiled: Compiled, chip: Chip) -> Compiled:
+    """The same network in the same places on a board of ``chip``, which has other times or sizes than the board's own
+    and is like it in everything else: stages, flows and routes are the same, in the same order."""
+    with _without_collection():
+        board = Board(chip, compiled.board.chips)
+        builder = Builder(board, chip.tile.core.encoding.input_bits)
+        placements = list(compiled.placements)
+        lowered = lower(builder, compiled.graph, compiled.mapped, placements, dict(compiled.copies))
+        program, _ = _with_room(builder.program(), board, False)
+        work = dict(builder.work.counts)
+        moved = replace(compiled, board=board, program=program, lowered=lowered, work=work)
+        return _detailed(moved, compiled.detail)
 
 
 def _does_not_fit(graph: Graph, chip: Chip, chips: int, copies: Copies) -> CompileError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = [
     "comparison_record",
     "comparison_tables",
     "grid",
+    "resolved_text",
     "run_tables",
     "statistics",
     "table_files",
@@ -217,7 +218,7 @@ def write_run(run: Run, folder: Path) -> None:
 
 def run_files(run: Run) -> dict[str, str]:
     """The text of each file of a run by its name."""
-    files = {"resolved.yaml": resolved_text(run), "stats.txt": statistics(run)}
+    files = {"resolved.yaml": resolved_text(run.resolved), "stats.txt": statistics(run)}
     tables = {"result": headline(run), "ledger": run.ledger.records(), "links": link_records(run)}
     tables["layers"] = layer_records(run)
     for name, records in tables.items():
@@ -225,9 +226,9 @@ def run_files(run: Run) -> dict[str, str]:
     return files
 
 
-def resolved_text(run: Run) -> str:
-    """The resolved documents and the options of the run in one YAML file, a key for each."""
-    return "".join(f"{key}:\n{indent(text, '  ')}" for key, text in run.resolved.items())
+def resolved_text(resolved: Mapping[str, str]) -> str:
+    """The resolved documents and the options of a run in one YAML file, a key for each."""
+    return "".join(f"{key}:\n{indent(text, '  ')}" for key, text in resolved.items())
 
 
 def table_files(name: str, records: Records, shown: Records) -> dict[str, str]:

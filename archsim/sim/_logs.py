@@ -39,7 +39,7 @@ def as_records(firings: Mapping[int, Log], deliveries: Mapping[int, Log], passag
         starts=_column(firings, 0),
         starved=_column(firings, 1),
         blocked=_column(firings, 2),
-        bound=_column(firings, 3),
+        bound={number: ends.astype(np.int32) for number, ends in _column(firings, 3).items()},
         deliveries=_column(deliveries, 0),
         link_starts=_column(passages, 0),
         link_waits=_column(passages, 1),

@@ -51,9 +51,11 @@ class Tapes:
         """What was recorded; ``first_end`` is the address of the first row of ends."""
         read = [tape.read(m, word[place[tape.of]]) for tape, (word, place) in zip(self._all(), words, strict=True)]
         (firings, first_firing), (deliveries, first_delivery), (passages, first_passage) = read
-        starts, starved, blocked, bound = (_column(firings, word) for word in range(k.FIRING_RECORD))
-        for addresses in bound.values():
-            addresses[:] = np.where(addresses == k.NONE, BY_ITSELF, (addresses - first_end) // k.END_ROW)
+        starts, starved, blocked, addresses = (_column(firings, word) for word in range(k.FIRING_RECORD))
+        bound = {
+            row: np.where(of == k.NONE, BY_ITSELF, (of - first_end) // k.END_ROW).astype(np.int32)
+            for row, of in addresses.items()
+        }
         return Records(
             starts,
             starved,

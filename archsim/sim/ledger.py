@@ -57,16 +57,12 @@ def _counts(compiled: Compiled) -> dict[tuple[str, str], float]:
     movers: dict[str, tuple[str, ...]] = {f"tile.{memory.buffer}": ("buffer",), f"tile.{memory.bus}": ("bus",)}
     if memory.receive:
         movers[f"tile.{memory.receive}"] = ("eject",)
-    movers[_key(chip, noc.chip_link)] = ("chip-in", "chip-out")
+    movers[chip.row_name(noc.chip_link)] = ("chip-in", "chip-out")
     for component, kinds in movers.items():
         counts[component, "byte"] = sum(bits.get(kind, 0.0) for kind in kinds) / 8
     router = chip.row(noc.router)
-    counts[_key(chip, noc.router), "flit"] = _flits(compiled, int(router.flit.value))  # type: ignore[attr-defined]
+    counts[chip.row_name(noc.router), "flit"] = _flits(compiled, int(router.flit.value))  # type: ignore[attr-defined]
     return counts
-
-
-def _key(chip: Chip, name: str) -> str:
-    return f"chip.{name}" if name in chip.components else f"tile.{name}"
 
 
 def _component(chip: Chip, key: str) -> Component:

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 from archsim.errors import RecordsError
 from archsim.program import Program
 
-__all__ = ["BY_ITSELF", "FOREVER", "Outcome", "Records", "RecordsWanted", "Wanted", "too_many", "wanted_of"]
+__all__ = [
+    "BY_ITSELF",
+    "FOREVER",
+    "Outcome",
+    "Records",
+    "RecordsWanted",
+    "Wanted",
+    "records_bytes",
+    "too_many",
+    "wanted_of",
+]
 
 Ints = NDArray[np.int64]
 
@@ -63,6 +73,14 @@ def wanted_of(program: Program, records: RecordsWanted) -> Wanted:
     return Wanted(stages, ends, hops)
 
 
+def records_bytes(program: Program) -> int:
+    """The memory that all records of a run of ``program`` take, at the most: once while they are made, once after."""
+    a = program.arrays
+    firings, deliveries = int(a.stage_firings.sum()), int(program.flow_tokens[a.end_flow].sum())
+    passages = int(program.flow_tokens[a.hop_flow].sum())
+    return 8 * (4 * firings + deliveries + 2 * passages) + (3 * 8 + 4) * firings + 8 * (deliveries + 2 * passages)
+
+
 def too_many(wanted: Wanted) -> RecordsError:
     """The error of a run that has more records than are wanted at the most."""
     return RecordsError(f"the run has more than {wanted.most} of the records that are wanted of it")
@@ -73,7 +91,7 @@ class Records:
     """Per-firing and per-token times in ps, of the rows that were asked for.
 
     ``starts``, ``starved``, ``blocked`` and ``bound`` map a stage number to an array over its firings;
-    ``bound`` holds the number of the binding end, or BY_ITSELF.  ``deliveries`` maps an end number to the
+    ``bound`` holds the number of the binding end, or BY_ITSELF, as ``int32``.  ``deliveries`` maps an end number to the
     delivery times of its tokens in order (initial tokens not included).  ``link_starts`` and ``link_waits`` map a
     hop number to the times at which its tokens, in order, started on its link, and for how long they waited for it.
     The arrays begin with firing ``first_firing`` of the stage, token ``first_delivery`` of the end and token
@@ -83,7 +101,7 @@ class Records:
     starts: dict[int, Ints]
     starved: dict[int, Ints]
     blocked: dict[int, Ints]
-    bound: dict[int, Ints]
+    bound: dict[int, NDArray[np.int32]]
     deliveries: dict[int, Ints]
     link_starts: dict[int, Ints]
     link_waits: dict[int, Ints]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,16 @@ from archsim.sim.engines import chosen, engine
 from archsim.sim.ledger import always_on_w, link_bytes, make_ledger
 from archsim.sim.outcome import Outcome, RecordsWanted
 
-__all__ = ["simulate_network"]
+__all__ = [
+    "BINDS",
+    "Server",
+    "busiest",
+    "detail_of",
+    "finished",
+    "simulate_network",
+    "steady_interval",
+    "watched",
+]
 
 BINDS = 0.9
 """A server that is busy for this share of the interval is what limits it."""
@@ -49,9 +59,9 @@ def simulate_network(
     name = chosen(engine_name)
     run = engine(name)
     began = perf_counter()
-    wanted: RecordsWanted = "all" if keep is not None else _watched(compiled)
+    wanted: RecordsWanted = "all" if keep is not None else watched(compiled)
     report("one inference in the empty machine")
-    single = run(compiled.for_images(1), records=wanted if images == 1 else _watched(compiled))
+    single = run(compiled.for_images(1), records=wanted if images == 1 else watched(compiled))
     report(f"{images} inferences for the steady state")
     program = compiled.for_images(images)
     outcome = run(program, records=wanted) if images > 1 else single
@@ -68,7 +78,7 @@ def simulate_network(
         unit=graph.unit,
         chips=board.chips,
         engine=name,
-        detail="component: " + ", ".join(sorted(compiled.detail)) if compiled.detail else "core",
+        detail=detail_of(compiled),
         timing=timing,
         ledger=make_ledger(compiled, timing.interval_ps / 1e12, idle_tiles=idle_tiles),
         always_on_w=always_on_w(compiled),
@@ -98,30 +108,54 @@ def _peak(rollup: Rollup, chips: int) -> dict[str, float]:
     return {**peak, **{name: chips * peak[name] for name in ("tops", "power_w", "area_mm2")}}
 
 
-def _watched(compiled: Compiled) -> frozenset[int]:
+def detail_of(compiled: Compiled) -> str:
+    """The level of detail in words."""
+    return "component: " + ", ".join(sorted(compiled.detail)) if compiled.detail else "core"
+
+
+def watched(compiled: Compiled) -> frozenset[int]:
+    """The stages of the host, whose starts say when inferences begin and end."""
     return frozenset((compiled.lowered.host_in, *compiled.lowered.host_out))
 
 
-def _finished(compiled: Compiled, outcome: Outcome) -> NDArray[np.int64]:
+def finished(compiled: Compiled, outcome: Outcome) -> NDArray[np.int64]:
     """When the last output token of each inference came, in ps."""
     return np.max([outcome.records.starts[stage] for stage in compiled.lowered.host_out], axis=0)  # type: ignore[no-any-return]
 
 
 def _timing(compiled: Compiled, single: Outcome, outcome: Outcome, images: int) -> Timing:
-    latency = int(_finished(compiled, single)[0])
-    done = _finished(compiled, outcome)
+    latency = int(finished(compiled, single)[0])
+    done = finished(compiled, outcome)
     tokens = compiled.program.stages[compiled.lowered.host_in].firings
     began = outcome.records.starts[compiled.lowered.host_in][::tokens]
-    half = images // 2
-    gaps = np.diff(done[half - 1 if half else 0 :])
-    interval = max(float(gaps.mean()), _busiest(outcome) / images) if len(gaps) else float(latency)
-    spread = float((gaps.max() - gaps.min()) / gaps.mean()) if len(gaps) else 0.0
+    interval, spread = steady_interval(done, outcome) if images > 1 else (float(latency), 0.0)
     return Timing(latency, int(done[-1] - began[-1]), interval, spread, images, outcome.events)
 
 
-def _busiest(outcome: Outcome) -> int:
-    """The ps for which the busiest stage or link of a run is taken."""
-    return int(max(outcome.stage_own_time.max(), outcome.link_busy.max(initial=0)))
+def steady_interval(done: NDArray[np.int64], outcome: Outcome) -> tuple[float, float]:
+    """The interval in ps between inferences that came at ``done``, two or more: the mean over their second half, but at
+    least the work of the busiest server; and (largest - smallest) / mean."""
+    images = len(done)
+    gaps = np.diff(done[images // 2 - 1 :])
+    interval = max(float(gaps.mean()), busiest(outcome).ps / images)
+    return interval, float((gaps.max() - gaps.min()) / gaps.mean())
+
+
+class Server(NamedTuple):
+    """A stage or a link by its number, the other being -1, and the ps for which a run keeps it busy."""
+
+    stage: int
+    link: int
+    ps: int
+
+
+def busiest(outcome: Outcome) -> Server:
+    """The server that is busy for longest; a stage, if a link is so for just as long."""
+    stage = int(np.argmax(outcome.stage_own_time))
+    link = int(np.argmax(outcome.link_busy)) if len(outcome.link_busy) else -1
+    if link < 0 or outcome.stage_own_time[stage] >= outcome.link_busy[link]:
+        return Server(stage, -1, int(outcome.stage_own_time[stage]))
+    return Server(-1, link, int(outcome.link_busy[link]))
 
 
 def _cells(compiled: Compiled) -> dict[str, float]:
@@ -200,16 +234,13 @@ def _waiting(compiled: Compiled, program: Program, outcome: Outcome) -> dict[str
 
 def _bottleneck(compiled: Compiled, program: Program, outcome: Outcome, timing: Timing, images: int) -> Bottleneck:
     """The busiest server in steady state, and whether it explains the interval."""
-    window = images * timing.interval_ps
-    stage = int(np.argmax(outcome.stage_own_time))
-    stage_share = float(outcome.stage_own_time[stage]) / window
-    link = int(np.argmax(outcome.link_busy)) if len(outcome.link_busy) else -1
-    link_share = float(outcome.link_busy[link]) / window if link >= 0 else 0.0
-    if stage_share >= link_share:
-        busiest = program.stages[stage]
-        layer, server, share, kind = busiest.layer, busiest.name, stage_share, f"{busiest.component} stage"
+    stage, link, ps = busiest(outcome)
+    share = ps / (images * timing.interval_ps)
+    if stage >= 0:
+        layer, server = program.stages[stage].layer, program.stages[stage].name
+        kind = f"{program.stages[stage].component} stage"
     else:
-        layer, server, share = _layer_of_link(compiled, link), program.links[link].name, link_share
+        layer, server = _layer_of_link(compiled, link), program.links[link].name
         kind = f"{program.links[link].kind} link"
     if share >= BINDS:
         return Bottleneck(layer, server, share, f"{kind} {server} is busy {share:.0%} of the interval")

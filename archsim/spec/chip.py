@@ -66,6 +66,10 @@ class Chip(Strict):
         """The row of that name, of the chip first, else of its tile."""
         return self.components[name] if name in self.components else self.tile.components[name]
 
+    def row_name(self, name: str) -> str:
+        """``level.name`` of that row."""
+        return f"chip.{name}" if name in self.components else f"tile.{name}"
+
     @model_validator(mode="after")
     def _network_fits(self) -> Chip:
         rows = {**self.tile.components, **self.components}

@@ -138,6 +138,10 @@ class Tile(Strict):
         """The row of that name, of the core first."""
         return self.core.components[name] if name in self.core.components else self.components[name]
 
+    def row_name(self, name: str) -> str:
+        """``level.name`` of that row."""
+        return f"core.{name}" if name in self.core.components else f"tile.{name}"
+
     @model_validator(mode="after")
     def _pipeline_names(self) -> Tile:
         known = [*self.core.components, *self.components]

@@ -293,7 +293,7 @@ def _outcome(state: _Run) -> Outcome:
             starts={s: ints(stage.starts) for s, stage in enumerate(stages)},
             starved={s: ints(stage.starved) for s, stage in enumerate(stages)},
             blocked={s: ints(stage.blocked) for s, stage in enumerate(stages)},
-            bound={s: ints(stage.bound) for s, stage in enumerate(stages)},
+            bound={s: ints(stage.bound).astype(np.int32) for s, stage in enumerate(stages)},
             deliveries={e: ints(end.times) for e, end in enumerate(ends)},
             link_starts={h: ints(hop.starts) for h, hop in enumerate(hops)},
             link_waits={h: ints(hop.waits) for h, hop in enumerate(hops)},

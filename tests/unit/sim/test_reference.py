@@ -501,3 +501,4 @@ class TestRecords:
         assert [sorted(kept) for kept in per_stage] == [[0, 1]] * 4
         assert [sorted(kept) for kept in (records.deliveries, records.link_starts)] == [[0], [0]]
         assert records.starts[0].dtype == records.deliveries[0].dtype == np.int64
+        assert records.bound[0].dtype == np.int32
