@@ -98,7 +98,7 @@ def _records(compiled: Compiled, program: Program, outcome: Outcome) -> dict[str
                 ),
                 "starved_ps": _joined(records.starved, stages),
                 "blocked_ps": _joined(records.blocked, stages),
-                "bound": _joined(records.bound, stages),
+                "bound": np.concatenate([records.bound[s] for s in stages]).astype(np.int64),
             }
 
     def deliveries() -> Iterator[Chunk]:

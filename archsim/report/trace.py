@@ -134,7 +134,8 @@ class _Tracks:
         timeline = self.timeline
         record, records = timeline.program.stages[stage], timeline.outcome.records
         at = spans.number - records.first_firing[stage]
-        starved, blocked, bound = (column[stage][at] for column in (records.starved, records.blocked, records.bound))
+        starved, blocked = records.starved[stage][at], records.blocked[stage][at]
+        bound = records.bound[stage][at].astype(np.int64)
         reasons, reason = self._reasons(bound, blocked)
         arguments = (
             Argument("image", spans.number // max(1, record.firings // timeline.images)),
