@@ -98,7 +98,7 @@ def test_records_that_would_not_fit_end_with_a_message(call: Command, monkeypatc
     code, out, err = call("isaac-ce", "small.yaml", *SMALL, "--images", "1000", "--out", "folder")
     assert (code, out) == (2, "")
     assert err.startswith(
-        "archsim: explain: the records of 1000 images take 0.00668 GiB, the limit is 0.000931 GiB; fewer"
+        "archsim: explain: the records of 1000 images take 0.0177 GiB, the limit is 0.000931 GiB; fewer"
     )
     assert "(--images " in err
     assert not Path("folder").exists()
