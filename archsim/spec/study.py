@@ -116,6 +116,15 @@ class Measured:
         return f"{int(number) if number.denominator == 1 else float(number)} {self.unit}"
 
 
+def _plain(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or value in (math.inf, -math.inf):
+        raise _fault(f"expected a number or a quantity, got {value!r:.80}")
+    return value
+
+
+Plain = Annotated[int | float | str, BeforeValidator(_plain, json_schema_input_type=int | float | str)]
+
+
 class Parameter(Strict):
     """What one key is varied over: a list of values; a range; or named choices, each a value for several keys.
 
@@ -124,9 +133,9 @@ class Parameter(Strict):
     """
 
     values: Annotated[list[Any], Field(min_length=1)] | None = None
-    from_: int | float | str | None = Field(default=None, alias="from")
-    to: int | float | str | None = None
-    step: str | int | float | None = None
+    from_: Plain | None = Field(default=None, alias="from")
+    to: Plain | None = None
+    step: Plain | None = None
     choices: Annotated[dict[Name, dict[Name, Any]], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
@@ -260,7 +269,13 @@ def _design(value: Any) -> Any:
 
 
 def _parameter(value: Any) -> Any:
+    if not value or not isinstance(value, list | dict | Parameter):
+        raise _fault(f"expected a list of values, {{from, to, step}}, or {{choices: …}}, got {value!r:.80}")
     return {"values": value} if isinstance(value, list) else value
+
+
+Design = Annotated[StudyDesign, BeforeValidator(_design, json_schema_input_type=str | StudyDesign)]
+Varied = Annotated[Parameter, BeforeValidator(_parameter, json_schema_input_type=list[Any] | Parameter)]
 
 
 class Study(Strict):
@@ -270,12 +285,12 @@ class Study(Strict):
     kind: Literal["study"]
     name: Name
     title: str = ""
-    designs: Annotated[list[Annotated[StudyDesign, BeforeValidator(_design)]], Field(min_length=1)]
+    designs: Annotated[list[Design], Field(min_length=1)]
     workloads: list[Name] = []
     """Networks by name or file; none: the figures of the chips alone, from their roll-up, without a simulation."""
     set: dict[Name, Any] = {}
     """Keys set in every point; those that begin with ``workload.`` are of the networks."""
-    parameters: dict[Name, Annotated[Parameter, BeforeValidator(_parameter)]] = {}
+    parameters: dict[Name, Varied] = {}
     chips: Literal["fit"] | Annotated[int, Field(ge=1)] = "fit"
     """Chips on every board; fit: as few as hold the network once."""
     options: StudyOptions = StudyOptions()
