@@ -455,6 +455,25 @@ def study(
         print_wide(study_tables(summary.study, summary.records, summary.run, out))
 
 
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a study.")],
+    to: Annotated[str, typer.Option(help="md, csv or latex.")] = "md",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to; default: the folder report in that of the study."),
+    ] = None,
+) -> None:
+    """Write the tables and figures of a study: best points, sensitivities, breakdowns, designs beside each other."""
+    from archsim.report.runs import require_folder
+    from archsim.report.study.write import write_report
+
+    where = out or folder / "report"
+    require_folder(where)
+    for name in write_report(folder, to, where):
+        typer.echo(str(where / name))
+
+
 def main() -> None:
     """The console script: one clear message and exit code 2 for whatever a user can cause."""
     from archsim.report.notices import show_notices

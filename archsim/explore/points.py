@@ -62,6 +62,8 @@ def points_of(study: Study, chosen: Sequence[Candidate], places: Mapping[str, st
 
 def _point(study: Study, candidate: Candidate, workload: str | None, places: Mapping[str, str]) -> Point:
     keys = {**study.set, **candidate.design.set, **dict(candidate.keys)}
+    for key, factors in study.products.items():
+        keys[key] = math.prod([_whole(key, keys.get(str(factor), factor)) for factor in factors])
     run: dict[str, Any] = {"chips": study.chips, **study.options.model_dump()}
     for key in OPTION_KEYS:
         if key in keys:
@@ -70,6 +72,12 @@ def _point(study: Study, candidate: Candidate, workload: str | None, places: Map
     work = None if workload is None else places[workload]
     request = {"chip": places[candidate.design.chip], "workload": work, "set": overrides}
     return Point(candidate, workload, {**request, "run": run if workload else None})
+
+
+def _whole(key: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ArchsimError(f"products.{key}: expected whole numbers to multiply, got {value!r:.80}")
+    return value
 
 
 def _size(study: Study) -> int | None:

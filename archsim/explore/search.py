@@ -63,13 +63,9 @@ def _optuna() -> Any:
 
 
 def _sampler(optuna: Any, study: Study) -> Any:
-    def excess(trial: Any) -> list[float]:
-        return trial.user_attrs.get("excess", [])  # type: ignore[no-any-return]
-
-    common = {"seed": study.method.seed, "constraints_func": excess if study.constraints else None}
     if study.method.name == "nsga2":
-        return optuna.samplers.NSGAIISampler(population_size=study.method.population, **common)
-    return optuna.samplers.TPESampler(constant_liar=True, **common)
+        return optuna.samplers.NSGAIISampler(population_size=study.method.population, seed=study.method.seed)
+    return optuna.samplers.TPESampler(constant_liar=True, seed=study.method.seed)
 
 
 def _space(optuna: Any, study: Study) -> dict[str, Any]:
@@ -98,7 +94,8 @@ def _tell(optuna: Any, trials: Any, study: Study, trial: Any, rows: Sequence[Row
         trials.tell(trial, state=optuna.trial.TrialState.FAIL)
         return
     per_row = [excesses(study.constraints, row) for row in rows]
-    trial.set_user_attr("excess", [max(column) for column in zip(*per_row, strict=True)])
+    for index, column in enumerate(zip(*per_row, strict=True)):
+        trial.set_constraint(f"{index}", max(column))
     trials.tell(trial, values)
 
 

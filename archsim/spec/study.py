@@ -34,30 +34,30 @@ MAX_POINTS = 100_000
 
 Goal = Literal["min", "max"]
 
-METRICS: dict[str, tuple[str, Goal]] = {
-    "peak_tops": ("TOPS", "max"),
-    "peak_power_w": ("W", "min"),
-    "peak_tops_per_w": ("TOPS/W", "max"),
-    "peak_tops_per_mm2": ("TOPS/mm2", "max"),
-    "chip_area_mm2": ("mm2", "min"),
-    "storage_mib_per_mm2": ("MiB/mm2", "max"),
-    "latency_s": ("s", "min"),
-    "steady_latency_s": ("s", "min"),
-    "interval_s": ("s", "min"),
-    "interval_spread": ("-", "min"),
-    "throughput_per_s": ("1/s", "max"),
-    "throughput_per_mm2": ("1/s/mm2", "max"),
-    "throughput_per_w": ("1/s/W", "max"),
-    "energy_j": ("J", "min"),
-    "energy_always_on_j": ("J", "min"),
-    "average_power_w": ("W", "min"),
-    "area_mm2": ("mm2", "min"),
-    "effective_tops": ("TOPS", "max"),
-    "cell_utilisation": ("-", "max"),
-    "time_utilisation": ("-", "max"),
+METRICS: dict[str, tuple[str, str]] = {
+    "peak_tops": ("TOPS", "peak throughput"),
+    "peak_power_w": ("W", "peak power"),
+    "peak_tops_per_w": ("TOPS/W", "power efficiency"),
+    "peak_tops_per_mm2": ("TOPS/mm2", "computational efficiency"),
+    "chip_area_mm2": ("mm2", "chip area"),
+    "storage_mib_per_mm2": ("MiB/mm2", "storage efficiency"),
+    "latency_s": ("s", "latency"),
+    "steady_latency_s": ("s", "steady latency"),
+    "interval_s": ("s", "interval"),
+    "interval_spread": ("-", "spread of intervals"),
+    "throughput_per_s": ("1/s", "throughput"),
+    "throughput_per_mm2": ("1/s/mm2", "throughput per area"),
+    "throughput_per_w": ("1/s/W", "throughput per power"),
+    "energy_j": ("J", "energy"),
+    "energy_always_on_j": ("J", "energy, always on"),
+    "average_power_w": ("W", "average power"),
+    "area_mm2": ("mm2", "area"),
+    "effective_tops": ("TOPS", "effective throughput"),
+    "cell_utilisation": ("-", "cells in use"),
+    "time_utilisation": ("-", "time in use"),
 }
-"""What is measured of a point: its unit, and which way is better.  The first six are of one chip alone, from its
-roll-up; the others are of a simulated network on its board, energy an inference."""
+"""What is measured of a point: its unit, and what it is called in figures.  The first six are of one chip alone, from
+its roll-up; the others are of a simulated network on its board, energy an inference."""
 
 OF_THE_CHIP = 6
 """How many of METRICS a study without networks has."""
@@ -291,6 +291,8 @@ class Study(Strict):
     set: dict[Name, Any] = {}
     """Keys set in every point; those that begin with ``workload.`` are of the networks."""
     parameters: dict[Name, Varied] = {}
+    products: dict[Name, Annotated[list[Name | int], Field(min_length=1)]] = {}
+    """Keys whose value in each point is the product of whole numbers and of other keys that the study sets."""
     chips: Literal["fit"] | Annotated[int, Field(ge=1)] = "fit"
     """Chips on every board; fit: as few as hold the network once."""
     options: StudyOptions = StudyOptions()
@@ -312,8 +314,21 @@ class Study(Strict):
                 self._require_metric(place, metric)
         if self.method.name in SEARCHES and not self.objectives:
             raise _fault(f"{self.method.name} needs objectives, such as {{peak_tops_per_mm2: max}}", "method.name")
+        self._require_factors()
         self._require_points()
         return self
+
+    def _require_factors(self) -> None:
+        """Every factor of a product has a value, and no product has another."""
+        known = {*self.set, *(key for design in self.designs for key in design.set)}
+        for key, parameter in self.parameters.items():
+            known |= {key} if parameter.choices is None else {k for keys in parameter.choices.values() for k in keys}
+        for key, factors in self.products.items():
+            if key in known:
+                raise _fault("is set by the study elsewhere, too", f"products.{key}")
+            for factor in factors:
+                if isinstance(factor, str) and factor not in known:
+                    raise _fault(f"the study does not set {factor!r:.80}{nearest(factor, known)}", f"products.{key}")
 
     def _require_metric(self, place: str, metric: str) -> None:
         own = self.own_metrics
