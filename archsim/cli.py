@@ -441,9 +441,9 @@ def study(
     """Run every point of a study that is not there yet, and write its table."""
     from archsim.explore.pool import processors
     from archsim.explore.study import load_study, run_study
+    from archsim.report.files import require_folder
     from archsim.report.hardware import print_wide
     from archsim.report.progress import counting
-    from archsim.report.files import require_folder
     from archsim.report.study.terminal import study_tables
 
     require_folder(out)
@@ -465,7 +465,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the tables and figures of a study: best points, sensitivities, breakdowns, designs beside each other."""
-    from archsim.report.runs import require_folder
+    from archsim.report.files import require_folder
     from archsim.report.study.write import write_report
 
     where = out or folder / "report"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from archsim.errors import ArchsimError
+from archsim.report.files import make_folder, written
 from archsim.spec.study import METRICS
 
 __all__ = ["Store", "parquet", "write_table"]
@@ -41,22 +41,12 @@ def parquet() -> tuple[ModuleType, ModuleType]:
 
 
 def write_table(path: Path, table: Any) -> None:
-    """Write an Arrow table as Parquet under a temporary name, force it to the disk, and only then give it its name."""
+    """Write an Arrow table as Parquet in one step, and force it to the disk before it gets its name."""
     _, pq = parquet()
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                pq.write_table(table, stream, compression="zstd")
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise ArchsimError(f"cannot write {str(path)!r:.300}: {error.strerror}") from None
+    with written(path) as stream:
+        pq.write_table(table, stream, compression="zstd")
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 class Store:
@@ -64,10 +54,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         parquet()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ArchsimError(f"cannot make the folder {str(folder)!r:.300}: {error.strerror}") from None
+        make_folder(folder)
         self.folder = folder
         self._read: dict[str, list[Row]] = {}
 

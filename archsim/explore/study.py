@@ -22,10 +22,10 @@ from archsim.explore.points import Candidate, Point, candidates, points_of
 from archsim.explore.search import search
 from archsim.explore.store import Store, parquet, write_table
 from archsim.explore.workers import Item, work_off
-from archsim.report.files import write_json, write_text
+from archsim.report.files import make_folder, write_json, write_text
 from archsim.report.study.table import breakdown_records, table_records
 from archsim.report.tables import as_csv
-from archsim.sim.engines import chosen
+from archsim.sim.engines import chosen, make_ready
 from archsim.spec.loader import Loaded, load, load_chip
 from archsim.spec.study import SEARCHES, Study
 from archsim.workload import load_graph
@@ -71,7 +71,7 @@ def run_study(
     forget_files()
     study = loaded.model
     rows = Store(store or out / "points")
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     with _alone(out):
         session = _Session(study, rows, _places(loaded), jobs, report)
         if study.method.name in SEARCHES:
@@ -178,6 +178,8 @@ class _Session:
             self.report(self.done, total)
 
         self.begun += len(missing)
+        if missing and self.jobs > 1 and self.study.workloads:
+            make_ready(self.study.options.engine)
         items = [Item(key, requests[key]) for key in missing]
         faults = work_off(items, self.store, self.jobs, 1 if self.study.workloads else CHIPS_A_BATCH, count)
         self.rows |= {key: {"key": key, "status": "failed", "reason": reason} for key, reason in faults.items()}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from typing import Any
 
 from archsim.errors import ArchsimError
 from archsim.explore.evaluate import evaluate, one_line
+from archsim.explore.pool import be_silent
 from archsim.explore.store import Store
 
 __all__ = ["ATTEMPTS", "Item", "work_off"]
@@ -147,7 +147,7 @@ class _Pool:
 
 def _work(connection: Connection, folder: str) -> None:
     """What a worker does: batch after batch, until its parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    be_silent()
     threading.Thread(target=_leave_with_the_parent, daemon=True).start()
     store = Store(Path(folder))
     while True:

@@ -6,19 +6,18 @@ kind of colour vision tell apart; markers and hatches differ as well, for print 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from archsim.errors import ArchsimError
-from archsim.report.files import write_text
+from archsim.report.files import write_text, written
+from archsim.report.noc import require_plot
 from archsim.report.study.analysis import fronts
 from archsim.report.tables import as_csv
 from archsim.spec.study import METRICS, Study
 
-__all__ = ["COLUMN_INCHES", "require_matplotlib", "write_figures"]
+__all__ = ["COLUMN_INCHES", "write_figures"]
 
 COLUMN_INCHES = 3.5
 """The width of a column of an IEEE or ACM page, 88.9 mm."""
@@ -33,17 +32,6 @@ MOST_BARS = 16
 """The points of which a breakdown is drawn: those of the front, or else the first."""
 
 Records = Sequence[dict[str, Any]]
-
-
-def require_matplotlib() -> Any:
-    """matplotlib without a screen; ArchsimError if it is not installed."""
-    try:
-        import matplotlib as mpl
-        import matplotlib.ticker
-    except ImportError:
-        raise ArchsimError("figures need matplotlib: pip install 'archsim[study]'") from None
-    mpl.use("agg")
-    return mpl
 
 
 def write_figures(study: Study, records: Records, parts: Records, sensitivities: Records, folder: Path) -> list[str]:
@@ -70,29 +58,18 @@ def _file_name(name: str) -> str:
 @contextmanager
 def _figure(folder: Path, name: str, height: float, numbers: Records) -> Iterator[Any]:
     """Axes of a figure that is written as PDF and PNG, the same bytes each time, with its numbers as CSV."""
-    mpl = require_matplotlib()
+    plt = require_plot()
     style = {"font.size": 7, "axes.linewidth": 0.5, "pdf.fonttype": 42, "ps.fonttype": 42, "legend.frameon": False}
     style |= {"hatch.linewidth": 0.4, "axes.spines.top": False, "axes.spines.right": False, "lines.markersize": 4}
-    with mpl.rc_context(style):
+    with plt.rc_context(style):
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(COLUMN_INCHES, height), layout="constrained")
         yield figure.add_subplot()
         for ending, about in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
-            stream = io.BytesIO()
-            figure.savefig(stream, format=ending, dpi=300, metadata=about)
-            write_bytes(folder / f"{name}.{ending}", stream.getvalue())
+            with written(folder / f"{name}.{ending}") as stream:
+                figure.savefig(stream, format=ending, dpi=300, metadata=about)
     write_text(folder / f"{name}.csv", as_csv(numbers))
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path`` in one step."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise ArchsimError(f"cannot write {str(path)!r:.300}: {error.strerror}") from None
 
 
 def _label(metric: str) -> str:
@@ -151,7 +128,9 @@ def _breakdown(study: Study, records: Records, parts: Records, column: str, fold
         axes.invert_yaxis()
         axes.set_xlabel(PARTS[column][0])
         if unit := PARTS[column][1]:
-            axes.xaxis.set_major_formatter(require_matplotlib().ticker.EngFormatter(unit))
+            from matplotlib.ticker import EngFormatter
+
+            axes.xaxis.set_major_formatter(EngFormatter(unit))
         axes.figure.legend(loc="outside upper center", ncols=3, handlelength=1.2, columnspacing=1.0)
     return name
 

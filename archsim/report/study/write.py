@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from archsim.errors import ArchsimError, nearest
-from archsim.report.files import write_text
+from archsim.report.files import make_folder, write_text
+from archsim.report.noc import require_plot
 from archsim.report.study.analysis import Front, comparison, fronts, sensitivity
-from archsim.report.study.figures import require_matplotlib, write_figures
+from archsim.report.study.figures import write_figures
 from archsim.report.tables import as_csv, as_latex, as_markdown
 from archsim.spec.study import Study
 
@@ -29,7 +30,7 @@ def write_report(folder: Path, to: str, out: Path) -> list[str]:
     """Write the report of the study in ``folder`` into ``out``; the names of its files."""
     if to not in FORMATS:
         raise ArchsimError(f"--to: expected {', '.join(FORMATS)}, got {to!r:.80}{nearest(to, FORMATS)}")
-    require_matplotlib()
+    require_plot()
     study, records, parts = _read(folder)
     found = fronts(study, records)
     tables = {
@@ -39,7 +40,7 @@ def write_report(folder: Path, to: str, out: Path) -> list[str]:
         "comparison": comparison(study, records),
     }
     tables = {name: rows for name, rows in tables.items() if rows}
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     figures = write_figures(study, records, parts, tables.get("sensitivity", []), out)
     if to == "md":
         write_text(out / "report.md", _markdown(study, records, tables, found, figures))
