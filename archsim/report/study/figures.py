@@ -94,7 +94,8 @@ def _pareto(study: Study, records: Records, front: Any, folder: Path, name: str)
             axes.plot([r[x] for r in of], [r[y] for r in of], alpha=0.6, markeredgewidth=0, label=design.shown, **style)
         line = sorted(front.records, key=lambda r: r[x])
         if len(study.objectives) == 2:
-            axes.plot([r[x] for r in line], [r[y] for r in line], color="black", linewidth=0.8, label="front")
+            look = {"color": "black", "linewidth": 0.5, "linestyle": ":", "marker": "o", "fillstyle": "none"}
+            axes.plot([r[x] for r in line], [r[y] for r in line], markersize=6, label="front", **look)
         axes.plot(front.knee[x], front.knee[y], marker="*", markersize=9, color="black", linestyle="none", label="knee")
         axes.set_xlabel(_label(x))
         axes.set_ylabel(_label(y))
@@ -131,7 +132,7 @@ def _breakdown(study: Study, records: Records, parts: Records, column: str, fold
             from matplotlib.ticker import EngFormatter
 
             axes.xaxis.set_major_formatter(EngFormatter(unit))
-        axes.figure.legend(loc="outside upper center", ncols=3, handlelength=1.2, columnspacing=1.0)
+        axes.figure.legend(loc="outside upper center", ncols=3, fontsize=6, handlelength=1.0, columnspacing=0.8)
     return name
 
 
