@@ -75,7 +75,7 @@ def _emit(value: Any, target: Path | None) -> bool:
 
 @app.command("list")
 def list_(json: Json = None) -> None:
-    """List the chips, tiles and workloads that can be named."""
+    """List the chips, tiles, workloads and studies that can be named."""
     from archsim.report.catalogue import catalogue, catalogue_table
     from archsim.report.hardware import print_wide
 
@@ -127,7 +127,7 @@ def show(
 
 @app.command()
 def schema(
-    kind: Annotated[str | None, typer.Argument(help="chip, tile or workload; all of them by default.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="chip, tile, workload or study; all of them by default.")] = None,
     json: Json = None,
 ) -> None:
     """Print the JSON Schema of the files, for editors."""
@@ -461,6 +461,52 @@ def noc(
         write_curve(out, title, fabric, result)
     if not _emit([point.to_json() for point in result.points], json):
         print_wide(curve_tables(title, result))
+
+
+@app.command()
+def study(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A study: its name or its file.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of the study; goes on where it was.")],
+    jobs: Jobs = None,
+    store: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where points are kept, for studies that share them.")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Run every point of a study that is not there yet, and write its table."""
+    from archsim.explore.pool import processors
+    from archsim.explore.study import load_study, run_study
+    from archsim.report.files import require_folder
+    from archsim.report.hardware import print_wide
+    from archsim.report.progress import counting
+    from archsim.report.study.terminal import study_tables
+
+    require_folder(out)
+    require_folder(store)
+    loaded = load_study(file)
+    with counting("points") as report:
+        summary = run_study(loaded, out, jobs or processors(), store, report)
+    if not _emit(summary.records, json):
+        print_wide(study_tables(summary.study, summary.records, summary.run, out))
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a study.")],
+    to: Annotated[str, typer.Option(help="md, csv or latex.")] = "md",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where to; default: the folder report in that of the study."),
+    ] = None,
+) -> None:
+    """Write the tables and figures of a study: best points, sensitivities, breakdowns, designs beside each other."""
+    from archsim.report.files import require_folder
+    from archsim.report.study.write import write_report
+
+    where = out or folder / "report"
+    require_folder(where)
+    for name in write_report(folder, to, where):
+        typer.echo(str(where / name))
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from archsim.errors import ArchsimError
 
-__all__ = ["in_processes", "processors"]
+__all__ = ["be_silent", "in_processes", "processors"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,7 +33,7 @@ def in_processes(function: Callable[[Item], Result], items: Sequence[Item], jobs
     if min(jobs, len(items)) <= 1:
         yield from map(function, items)
         return
-    with ProcessPoolExecutor(min(jobs, len(items)), get_context("spawn"), _be_silent) as pool:
+    with ProcessPoolExecutor(min(jobs, len(items)), get_context("spawn"), be_silent) as pool:
         try:
             yield from pool.map(function, items)
         except BrokenProcessPool as error:
@@ -43,7 +43,7 @@ def in_processes(function: Callable[[Item], Result], items: Sequence[Item], jobs
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _be_silent() -> None:
+def be_silent() -> None:
     """The parent says what there is to say: what is logged here is not shown, and an interrupt from the keyboard ends a
     worker at once."""
     logging.getLogger("archsim").setLevel(logging.ERROR)

@@ -15,13 +15,13 @@ __all__ = ["catalogue", "catalogue_table"]
 
 
 def catalogue() -> list[dict[str, str]]:
-    """One entry a chip, tile and workload: kind, name, title, file."""
+    """One entry a chip, tile, workload and study: kind, name, title, file."""
     entries = []
     seen: set[Path] = set()
     for kind, folder in library.FOLDERS.items():
         for name, path in library.names(kind).items():
             says, title = _kind_and_title(path)
-            if path.parent.name == folder or says == kind or (not says and path not in seen):
+            if path.parent.name == Path(folder).name or says == kind or (not says and path not in seen):
                 entries.append({"kind": kind, "name": name, "title": title, "file": library.shown(path)})
                 seen.add(path)
     return entries

@@ -175,17 +175,14 @@ def _cells(compiled: Compiled) -> dict[str, float]:
 def _time_utilisation(compiled: Compiled, timing: Timing) -> float:
     """MVM time an inference over the interval, on average over the arrays in use."""
     busy = whole = 0.0
+    mvm_ps = chip_rollup(compiled.board.chip).mvm_interval_ps
     for placement in compiled.placements:
         part = compiled.mapped[placement.layer].parts[placement.part]
         windows = compiled.graph[placement.layer].windows / compiled.copies[placement.layer]
         arrays = part.count * part.slots.shape.arrays * placement.copies
-        busy += arrays * windows * _mvm_interval(compiled)
+        busy += arrays * windows * mvm_ps
         whole += arrays * timing.interval_ps
     return busy / whole
-
-
-def _mvm_interval(compiled: Compiled) -> int:
-    return chip_rollup(compiled.board.chip).mvm_interval_ps
 
 
 def _dense_share(compiled: Compiled) -> float:

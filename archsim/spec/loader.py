@@ -19,12 +19,22 @@ from archsim.spec.chip import Chip
 from archsim.spec.tile import Tile
 from archsim.spec.tree import Mark, Node, parse, plain_scalar, read_file
 
-__all__ = ["Loaded", "document_kind", "from_plain", "load", "load_chip", "load_node", "load_tile", "validate"]
+__all__ = [
+    "Loaded",
+    "document_kind",
+    "from_plain",
+    "load",
+    "load_chip",
+    "load_node",
+    "load_tile",
+    "overridden",
+    "validate",
+]
 
 Model = TypeVar("Model", bound=Strict)
 Chain = tuple[Path, ...]
 
-REFERENCES = {"chip": {"tile": "tile"}, "tile": {}, "workload": {}}
+REFERENCES = {"chip": {"tile": "tile"}, "tile": {}, "workload": {}, "study": {}}
 """Which keys of a kind of document name another document."""
 
 MAX_FILES = 32
@@ -73,7 +83,11 @@ class Loaded(Generic[Model]):
 
 def load(kind: str, name: str, model: type[Model], overrides: Sequence[str] = ()) -> Loaded[Model]:
     """The ``kind`` (chip, tile, workload) called ``name``, with ``key.key=value`` overrides applied."""
-    node = load_node(kind, name)
+    return overridden(load_node(kind, name), kind, model, overrides)
+
+
+def overridden(node: Node, kind: str, model: type[Model], overrides: Sequence[str]) -> Loaded[Model]:
+    """The resolved tree ``node`` of a ``kind`` with overrides applied, which changes it."""
     for override in overrides:
         _override(node, kind, override)
     return Loaded(validate(node, model), node)
@@ -114,7 +128,7 @@ def document_kind(name: str) -> str:
         hint = nearest(name, known) or "; 'archsim list' shows all names"
         raise NotFoundError(f"no chip, tile or workload named {name!r:.100}{hint}") from None
     declared = _declared_kind(node)
-    if not isinstance(declared, str) or declared not in library.FOLDERS:
+    if not isinstance(declared, str) or declared not in ("chip", "workload", "tile"):
         raise SpecError([_kind_problem(node, declared, "chip, tile or workload")])
     return declared
 

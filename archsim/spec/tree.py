@@ -62,6 +62,15 @@ class Node:
             return [child.plain() for child in self.value]
         return self.value
 
+    def copy(self) -> Node:
+        """The tree once more, to be changed on its own."""
+        value = self.value
+        if isinstance(value, dict):
+            value = {key: child.copy() for key, child in value.items()}
+        elif isinstance(value, list):
+            value = [child.copy() for child in value]
+        return Node(value, self.mark, dict(self.key_marks), self.base, self.whole)
+
     def child(self, step: Any) -> Node | None:
         """The node under a key, or at an index of a list (as a number or its digits); None if there is none."""
         if isinstance(self.value, dict):

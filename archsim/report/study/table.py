@@ -1,0 +1,72 @@
+"""The table of a study: one record a point, in the order of the points."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from archsim.spec.study import Bounds, Study
+
+__all__ = ["breakdown_records", "excesses", "feasible", "table_records"]
+
+Records = list[dict[str, Any]]
+Described = Sequence[tuple[dict[str, Any], dict[str, Any]]]
+"""Points: what tells each from the others, and its row from the store."""
+
+PARTS = {
+    "energy_by_component_j": "energy_j",
+    "power_by_component_w": "power_w",
+    "area_by_component_mm2": "area_mm2",
+}
+
+
+def table_records(study: Study, points: Described) -> Records:
+    """What a point is, what became of it, by which engine with how many events, and the metrics of the study."""
+    needed = [*study.columns, *(m for m in [*study.objectives, *study.constraints] if m not in study.columns)]
+    columns = list(dict.fromkeys(needed))
+    records = []
+    for index, (labels, row) in enumerate(points):
+        record: dict[str, Any] = {"point": index, **{key: _plain(value) for key, value in labels.items()}}
+        record |= {name: row.get(name) for name in ("status", "reason", "engine", "events", "chips")}
+        record |= {name: row.get(name) for name in columns}
+        if study.workloads:
+            record["bottleneck"] = row.get("bottleneck")
+        record["feasible"] = row["status"] == "ok" and feasible(study.constraints, row)
+        records.append(record | {"key": row["key"]})
+    return records
+
+
+def _plain(value: Any) -> Any:
+    """A value of a parameter as a cell: a list or mapping as its JSON."""
+    return json.dumps(value) if isinstance(value, list | dict) else value
+
+
+def feasible(constraints: dict[str, Bounds], row: dict[str, Any]) -> bool:
+    """Whether a row keeps to the constraints; what has no such figure does not."""
+    return all(excess <= 0 for excess in excesses(constraints, row))
+
+
+def excesses(constraints: dict[str, Bounds], row: dict[str, Any]) -> list[float]:
+    """By how much each bound is exceeded: at most 0 if it is kept, infinite where there is no figure."""
+    found = []
+    for metric, bounds in constraints.items():
+        value = row.get(metric)
+        if bounds.at_least is not None:
+            found.append(float("inf") if value is None else bounds.at_least - value)
+        if bounds.at_most is not None:
+            found.append(float("inf") if value is None else value - bounds.at_most)
+    return found
+
+
+def breakdown_records(points: Described) -> Records:
+    """One record a point and component: its energy an inference, its power and its area on the whole board."""
+    records: Records = []
+    for index, (_, row) in enumerate(points):
+        parts = {name: json.loads(row.get(column) or "{}") for column, name in PARTS.items()}
+        components = list(dict.fromkeys(key for of in parts.values() for key in of))
+        records += [
+            {"point": index, "component": key, **{name: of.get(key) for name, of in parts.items()}}
+            for key in components
+        ]
+    return records
