@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence as Seq
 from fractions import Fraction
 
-from archsim.compile.connect import Bundle, Sequences, Sink, Source, bundles
+from archsim.compile.connect import Sink, Source
 from archsim.compile.elementwise import operations_by_row, unit_rate
+from archsim.compile.known import known
 from archsim.noc.board import HOST, Board, LinkKey
 from archsim.noc.topology import merged
 from archsim.program import NO_NODE, End, Flow, Hop, Link, Program, Sequence, Stage
@@ -57,7 +58,7 @@ class Builder:
         self._services: dict[Fraction, dict[int, int]] = {}
         self._service_of: list[dict[int, int]] = []  # of each link: the time of an amount, shared by equal rates
         self._paths: dict[tuple[int, int, int | None], tuple[int, ...]] = {}
-        self._sequences = Sequences()
+        self.known = known()
         self._constants: dict[int, Sequence] = {}
 
     # -- stages and links -----------------------------------------------------------------------
@@ -176,17 +177,17 @@ class Builder:
 
         ``pixels`` are those of the image that lies between them.
         """
-        for bundle in bundles(sources, sinks, pixels, self._sequences):
-            self._flow(name, bundle)
-
-    def _flow(self, name: str, bundle: Bundle) -> None:
-        source, bits = bundle.source, bundle.channels * self.value_bits
-        hops, at = self._routed(source.tile, [reading.sink.tile for reading in bundle.readings], bits)
-        ends = tuple(
-            End(reading.sink.stage, reading.need, reading.free, UNBOUNDED, node)
-            for reading, node in zip(bundle.readings, at, strict=True)
-        )
-        self.flows.append(Flow(name, source.stage, bundle.emit, ends, tuple(hops), bundle.initial, bits))
+        for bundle in self.known.bundles(sources, sinks, pixels):
+            source, bits = sources[bundle.source], bundle.channels * self.value_bits
+            reading = [sinks[each.sink] for each in bundle.readings]
+            hops, at = self._routed(source.tile, [sink.tile for sink in reading], bits)
+            ends = tuple(
+                [
+                    End(sink.stage, each.need, each.free, UNBOUNDED, node)
+                    for sink, each, node in zip(reading, bundle.readings, at, strict=True)
+                ]
+            )
+            self.flows.append(Flow(name, source.stage, bundle.emit, ends, tuple(hops), bundle.initial, bits))
 
     def program(self) -> Program:
         """The Program of one image."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from archsim import demand
 from archsim.compile.builder import UNBOUNDED
+from archsim.compile.known import Known
 from archsim.errors import CompileError
 from archsim.program import Flow, Program
 from archsim.units import format_si
@@ -40,14 +41,16 @@ class BufferTooSmallError(CompileError):
     """A tile's buffer is too small with this placement; another may do."""
 
 
-def with_capacities(program: Program, stage_tile: list[int], buffer_bits: int, *, check: bool = True) -> Program:
-    """``program`` with all capacities set.
+def with_capacities(
+    program: Program, stage_tile: list[int], buffer_bits: int, *, check: bool = True, known: Known | None = None
+) -> Program:
+    """``program`` with all capacities set; ``known`` is what other compilations may have found of it.
 
     ``stage_tile`` gives the tile of each stage, below 0 for the host, whose room is not limited.  Raises
     BufferTooSmallError if the least that a tile must hold is more than ``buffer_bits``, unless ``check`` is off: then
     ends get what there is.
     """
-    least = _least(program)
+    least = (known or Known()).least(program, _least)
     a = program.arrays
     bits = np.array([flow.bits for flow in program.flows], np.int64)[a.end_flow]
     given = a.end_capacity

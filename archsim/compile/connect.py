@@ -11,9 +11,10 @@ the sum of the keys of those who read a pixel tells who they are.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from archsim.compile.deal import Shares
 from archsim.compile.reads import Intervals, Reads
 from archsim.program import Sequence
 
-__all__ = ["MOST_BUNDLES", "Bundle", "Reading", "Sequences", "Sink", "Source", "bundles"]
+__all__ = ["MOST_BUNDLES", "Bundle", "Reading", "Sequences", "Sink", "Source", "bundles", "likeness"]
 
 MOST_BUNDLES = 6
 """The bundles that one source always keeps apart."""
@@ -81,18 +82,19 @@ class Sink:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A sink of a bundle, and the running totals of the bundle's tokens that it needs and frees."""
+    """A sink of a bundle, by its place among all sinks, and the running totals of tokens that it needs and frees."""
 
-    sink: Sink
+    sink: int
     need: Sequence
     free: Sequence
 
 
 @dataclass(slots=True)
 class Bundle:
-    """What one source sends to the same sinks: ``channels`` values a token, ``initial`` tokens lying ready."""
+    """What one source, given by its place among all sources, sends to the same sinks: ``channels`` values a token,
+    ``initial`` tokens lying ready."""
 
-    source: Source
+    source: int
     channels: int
     initial: int
     emit: Sequence
@@ -104,6 +106,8 @@ class Sequences:
 
     def __init__(self) -> None:
         self._known: dict[tuple[bytes, int], Sequence] = {}
+        self.values = 0
+        """The integers in all sequences together."""
 
     def of(self, values: Ints, increment: int = 0) -> Sequence:
         """The sequence of these values."""
@@ -111,17 +115,27 @@ class Sequences:
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = Sequence(tuple(values.tolist()), increment)
+            self.values += len(values)
         return found
+
+
+def likeness(sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> Hashable:
+    """All that bundles hang on: equal for sources and sinks that differ in their stages and tiles alone."""
+    return (
+        tuple([(s.channels, s.pixels, s.each, s.firings, s.at_end) for s in sources]),
+        tuple([(s.channels, s.reads, s.initial, s.keeps) for s in sinks]),
+        pixels,
+    )
 
 
 def bundles(sources: Seq[Source], sinks: Seq[Sink], pixels: int, sequences: Sequences) -> Iterator[Bundle]:
     """All that ``sources`` send to ``sinks``, over an image of ``pixels`` pixels."""
-    by_channels: dict[Channels, list[Source]] = defaultdict(list)
-    for source in sources:
-        by_channels[source.channels].append(source)
-    readers: dict[_Key, dict[int, list[Sink]]] = defaultdict(lambda: defaultdict(list))
-    for sink in sinks:
-        readers[sink.channels, sink.initial, sink.keeps][id(sink.reads)].append(sink)
+    by_channels: dict[Channels, list[int]] = defaultdict(list)
+    for number, source in enumerate(sources):
+        by_channels[source.channels].append(number)
+    readers: dict[_Key, dict[Reads, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for number, sink in enumerate(sinks):
+        readers[sink.channels, sink.initial, sink.keeps][sink.reads].append(number)
     signs: dict[tuple[_Key, ...], Ints] = {}
     for (low, high), senders in by_channels.items():
         overlaps: dict[tuple[int, int, int, bool], list[_Key]] = defaultdict(list)
@@ -129,11 +143,21 @@ def bundles(sources: Seq[Source], sinks: Seq[Sink], pixels: int, sequences: Sequ
             (start, end), initial, keeps = key
             if start < high and end > low:
                 overlaps[max(start, low), min(end, high), initial, keeps].append(key)
-        for (first, last, initial, _), keys in overlaps.items():
-            alike = [members for key in keys for members in readers[key].values()]
+        for (first, last, initial, keeps), keys in overlaps.items():
+            alike = [_Alike(reads, members, initial, keeps) for key in keys for reads, members in readers[key].items()]
             if tuple(keys) not in signs:
-                signs[tuple(keys)] = _signs([members[0].reads.pixels for members in alike], pixels)
-            yield from _between(senders, alike, signs[tuple(keys)], last - first, initial, sequences)
+                signs[tuple(keys)] = _signs([each.reads.pixels for each in alike], pixels)
+            sending = {number: sources[number] for number in senders}
+            yield from _between(sending, alike, signs[tuple(keys)], last - first, sequences)
+
+
+class _Alike(NamedTuple):
+    """Sinks that read alike, by their places among all sinks."""
+
+    reads: Reads
+    sinks: list[int]
+    initial: int
+    keeps: bool
 
 
 def _signs(read: list[Intervals], pixels: int) -> Ints:
@@ -150,19 +174,19 @@ def _signs(read: list[Intervals], pixels: int) -> Ints:
 
 
 def _between(
-    senders: list[Source], alike: list[list[Sink]], signs: Ints, channels: int, initial: int, sequences: Sequences
+    senders: Mapping[int, Source], readers: list[_Alike], signs: Ints, channels: int, sequences: Sequences
 ) -> Iterator[Bundle]:
     """The bundles between sources of the same channels and readers of the same channels."""
     owner = np.full(len(signs), -1, np.int64)
-    for number, source in enumerate(senders):
+    for number, source in enumerate(senders.values()):
         owner[source.pixels.numbers] = number
     bundle, mixed = _merged(_numbered(owner, signs), owner)
     made: list[Bundle] = []
-    for source in senders:
+    for number, source in senders.items():
         for emit in _emitted(source, bundle[source.pixels.numbers], len(made), sequences):
-            made.append(Bundle(source, channels, initial, emit))
-    for members in alike:
-        _read(members, bundle, mixed, made, initial, sequences)
+            made.append(Bundle(number, channels, readers[0].initial, emit))
+    for alike in readers:
+        _read(alike, bundle, mixed, made, sequences)
     yield from made
 
 
@@ -225,15 +249,13 @@ def _emitted(source: Source, bundle: Ints, first: int, sequences: Sequences) -> 
             yield sequences.of(row)
 
 
-def _read(
-    members: list[Sink], bundle: Ints, mixed: dict[int, Ints], made: list[Bundle], initial: int, sequences: Sequences
-) -> None:
+def _read(alike: _Alike, bundle: Ints, mixed: dict[int, Ints], made: list[Bundle], sequences: Sequences) -> None:
     """Add the readings of sinks that read alike.  Of a ``mixed`` bundle a reader gets all pixels.
 
     Initial tokens stand before the first pixel.  A firing that reads nothing waits for none of them: the first step
     of a sequence starts from a state of its own.  After the last firing all is freed but what is kept.
     """
-    reads = members[0].reads
+    reads, initial = alike.reads, alike.initial
     pixels = reads.pixels.numbers
     pixels = pixels[bundle[pixels] >= 0]
     if more := [k for k in np.unique(bundle[pixels]).tolist() if k in mixed]:
@@ -243,7 +265,7 @@ def _read(
     need = np.cumsum(_counted(rows, np.searchsorted(reads.need, pixels, side="right"), shape), axis=1)
     free = np.cumsum(_counted(rows, np.searchsorted(reads.free, pixels, side="right"), shape), axis=1)
     sizes = np.bincount(rows, minlength=len(numbers))
-    if members[0].keeps:
+    if alike.keeps:
         need += initial
         free[:, -1] = sizes
     elif initial:
@@ -254,4 +276,4 @@ def _read(
         free[:, -1] = sizes
     for number, size, needs, frees in zip(numbers.tolist(), sizes.tolist(), need, free, strict=True):
         needed, freed = sequences.of(needs, size), sequences.of(frees, size)
-        made[number].readings += [Reading(sink, needed, freed) for sink in members]
+        made[number].readings += [Reading(sink, needed, freed) for sink in alike.sinks]

@@ -224,11 +224,9 @@ class _Lowering(Riders):
 
     def _state_reads(self, rows: int, columns: int) -> Reads:
         """Each window reads what the one before gave."""
-        key = Window(0, rows, columns), rows, WHOLE, 1
-        if key not in self._reads:
-            plain = reads_of(Window(rows, columns, columns), self._strip(rows, columns, WHOLE), 1)
-            self._reads[key] = Reads(plain.pixels, plain.need - 1, plain.need - 1)
-        return self._reads[key]
+        plain = self._read(Window(rows, columns, columns), rows, WHOLE, 1)
+        before = plain.need - 1
+        return self.known.reads(("state", rows, columns), lambda: Reads(plain.pixels, before, before))
 
     def _group_stages(
         self, group: _Group, members: list[Placement]

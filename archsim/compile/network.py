@@ -127,6 +127,9 @@ def _without_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        if not gc.get_freeze_count():
+            gc.freeze()
+            gc.unfreeze()  # what was made counts as old: no search goes through all of it at once
         if enabled:
             gc.enable()
 
@@ -220,15 +223,16 @@ def _stage_tiles(stages: Iterable[Stage]) -> list[int]:
 def _finished(graph: Graph, board: Board, draft: _Draft, check_buffers: bool) -> Compiled:
     copies, placements = draft.attempt.copies, tuple(draft.placements)
     mapped = {m.layer.name: m for m in draft.attempt.planner.mapped(copies)}
-    program, stage_tile = _with_room(draft.program, board, check_buffers)
+    program, stage_tile = _with_room(draft.program, draft.builder, check_buffers)
     work = dict(draft.builder.work.counts)
     return Compiled(graph, board, copies, mapped, placements, program, draft.lowered, stage_tile, work)
 
 
-def _with_room(program: Program, board: Board, check_buffers: bool) -> tuple[Program, tuple[int, ...]]:
+def _with_room(program: Program, builder: Builder, check_buffers: bool) -> tuple[Program, tuple[int, ...]]:
     """``program`` with its capacities, and the tile of each of its stages."""
     stage_tile = _stage_tiles(program.stages)
-    capacious = with_capacities(program, stage_tile, buffer_bits(board.chip.tile), check=check_buffers)
+    room = buffer_bits(builder.tile)
+    capacious = with_capacities(program, stage_tile, room, check=check_buffers, known=builder.known)
     return capacious, tuple(stage_tile)
 
 
@@ -240,7 +244,7 @@ def on_chip(compiled: Compiled, chip: Chip) -> Compiled:
         builder = Builder(board, chip.tile.core.encoding.input_bits)
         placements = list(compiled.placements)
         lowered = lower(builder, compiled.graph, compiled.mapped, placements, dict(compiled.copies))
-        program, _ = _with_room(builder.program(), board, False)
+        program, _ = _with_room(builder.program(), builder, False)
         work = dict(builder.work.counts)
         moved = replace(compiled, board=board, program=program, lowered=lowered, work=work)
         return _detailed(moved, compiled.detail)

@@ -22,9 +22,9 @@ __all__ = ["Intervals", "Reads", "Window", "full_window", "only", "past_reads", 
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Intervals:
-    """A set of pixels as sorted, disjoint half-open intervals ``[low[i], high[i])``."""
+    """A set of pixels as sorted, disjoint half-open intervals ``[low[i], high[i])``; equal to itself alone."""
 
     low: Ints
     high: Ints
@@ -97,9 +97,9 @@ def full_window(rows_in: int, columns_in: int) -> Window:
     return Window(rows_in, columns_in, 1, kernel=(rows_in, columns_in))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reads:
-    """What the firings of one stage read in one image.
+    """What the firings of one stage read in one image; equal to itself alone.
 
     ``need[n]`` and ``free[n]`` are raster bounds: firing n needs all pixels below ``need[n]`` that are in
     ``pixels``; after it those below ``free[n]`` are done with.

@@ -18,7 +18,7 @@ from archsim.compile.access import accesses, channels_read, window_of
 from archsim.compile.connect import Sink, Source
 from archsim.compile.deal import WHOLE, Shares
 from archsim.compile.elementwise import accumulating, finishing, layer_operations, operations_by_row, unit_rate
-from archsim.compile.reads import Reads, Window, only, past_reads, reads_of, whole_reads
+from archsim.compile.reads import Reads, Window, only, past_reads, whole_reads
 from archsim.compile.spread import Spread
 from archsim.compile.tensors import HOST_FIRINGS, IN_REGISTERS, Base, Tensor, layer_window
 from archsim.noc.board import HOST
@@ -270,20 +270,13 @@ class Riders(Base):
         if access.span in ("whole", "past", "reverse"):
             windows = self._strip(rows, columns, worker.share).size
             cached = layer.dynamic is not None and access.span == "past" and len(layer.output_shape) == 1
-            key = access.span, tensor.pixels, windows, each, cached
-            if key not in self._spans:
-                make = past_reads if access.span == "past" else whole_reads
-                found = make(tensor.pixels, windows, each)
-                self._spans[key] = replace(found, free=found.need) if cached else found
-            return self._spans[key]
+            make = past_reads if access.span == "past" else whole_reads
+            span = access.span, tensor.pixels, windows, each
+            reads = self.known.reads(span, lambda: make(tensor.pixels, windows, each))
+            return self.known.reads((*span, "cached"), lambda: replace(reads, free=reads.need)) if cached else reads
         window = window_of(layer, access, (tensor.rows, tensor.columns), (rows, columns))
-        if window.columns_out == columns:
-            return self._read(window, rows, worker.share, each)
-        # in raster order the window lies on a single row of all positions
-        laid = window, rows, worker.share, each
-        if laid not in self._reads:
-            self._reads[laid] = reads_of(window, self._strip(rows, columns, worker.share), each)
-        return self._reads[laid]
+        # in raster order the window may lie on a single row of all positions
+        return self.known.strip_reads(window, rows, columns, worker.share, each)
 
     # -- which workers --------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from archsim.compile.builder import Builder
 from archsim.compile.connect import Source
-from archsim.compile.deal import Shares, strip
-from archsim.compile.reads import Intervals, Reads, Window, full_window, reads_of
+from archsim.compile.deal import Shares
+from archsim.compile.reads import Intervals, Reads, Window, full_window
 from archsim.compile.work import CoreWork
 from archsim.hardware.mvm import MvmTiming, mvm_timing
 from archsim.workload.graph import Graph, Layer
@@ -70,22 +70,14 @@ class Base:
         self.timing: MvmTiming = mvm_timing(self.tile)
         self.core_work = CoreWork(self.tile, builder.work)
         self.tensors: dict[str, Tensor] = {}
-        self._reads: dict[tuple[Window, int, Shares, int], Reads] = {}
-        self._strips: dict[tuple[int, int, Shares], Intervals] = {}
-        self._spans: dict[tuple[str, int, int, int, bool], Reads] = {}
+        self.known = builder.known
 
     def _strip(self, rows: int, columns: int, share: Shares) -> Intervals:
-        key = rows, columns, share
-        if key not in self._strips:
-            self._strips[key] = strip(rows, columns, *share)
-        return self._strips[key]
+        return self.known.strip(rows, columns, share)
 
     def _read(self, window: Window, rows: int, share: Shares, each: int) -> Reads:
         """What the windows of a strip read; ``rows`` of the output."""
-        key = window, rows, share, each
-        if key not in self._reads:
-            self._reads[key] = reads_of(window, self._strip(rows, window.columns_out, share), each)
-        return self._reads[key]
+        return self.known.strip_reads(window, rows, window.columns_out, share, each)
 
     def _after(self) -> int:
         return sum(self.timing.after_ps) + self.core_work.store_ps()

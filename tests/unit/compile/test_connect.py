@@ -52,11 +52,11 @@ def test_every_pixel_and_channel_that_a_sink_reads_comes_once_from_the_source_th
     pairs: set[tuple[int, int, int]] = set()
     made = list(bundles(sources, sinks, pixels, Sequences()))
     for number, bundle in enumerate(made):
-        tokens = bundle.emit.total(bundle.source.firings)
+        tokens = bundle.emit.total(sources[bundle.source].firings)
         assert tokens > 0
         assert bundle.readings
         for reading in bundle.readings:
-            key = bundle.source.stage, reading.sink.stage
+            key = sources[bundle.source].stage, sinks[reading.sink].stage
             got[key] = got.get(key, 0) + tokens * bundle.channels
             assert (number, *key) not in pairs
             pairs.add((number, *key))
@@ -78,14 +78,15 @@ def test_every_pixel_and_channel_that_a_sink_reads_comes_once_from_the_source_th
 def test_tokens_needed_and_freed_are_those_of_the_pixels_below_the_bounds(case):
     sources, sinks, pixels = case
     for bundle in bundles(sources, sinks, pixels, Sequences()):
-        source, total = bundle.source, bundle.emit.total(bundle.source.firings)
-        readers = [set(reading.sink.reads.pixels.numbers.tolist()) for reading in bundle.readings]
+        source = sources[bundle.source]
+        total = bundle.emit.total(source.firings)
+        readers = [set(sinks[reading.sink].reads.pixels.numbers.tolist()) for reading in bundle.readings]
         own = source.pixels.numbers.tolist()
         common = [p for p in own if all(p in r for r in readers)]
         if len(common) != total:
             continue  # a merged bundle, or one that shares these pixels with another of the source
         for reading in bundle.readings:
-            reads = reading.sink.reads
+            reads = sinks[reading.sink].reads
             assert reading.need.values(len(reads.need)).tolist() == [sum(p < b for p in common) for b in reads.need]
             freed = [sum(p < b for p in common) for b in reads.free]
             freed[-1] = total
@@ -102,7 +103,7 @@ def test_pixels_that_the_same_sinks_read_travel_as_one_multicast():
     right = reads_of(window, strip(1, 4, Fraction(1, 2), Fraction(1)), 1)
     sinks = [Sink(1, 1, (0, 2), left), Sink(2, 2, (0, 2), right), Sink(3, 3, (0, 2), reads_of(window, whole, 1))]
     made = list(bundles([source], sinks, 4, Sequences()))
-    assert [(b.channels, b.emit.table, [r.sink.stage for r in b.readings]) for b in made] == [
+    assert [(b.channels, b.emit.table, [sinks[r.sink].stage for r in b.readings]) for b in made] == [
         (2, (1, 1, 0, 0), [1, 3]),
         (2, (0, 0, 1, 1), [2, 3]),
     ]

@@ -1,0 +1,96 @@
+"""What follows from shapes alone, worked out once: strips, reads, and the bundles between sources and sinks.
+
+None of it hangs on times or tiles.  So compilations that differ in times only, as the points of a sweep over
+bandwidths, share all of it, and so do those of one network on other boards in part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from collections.abc import Sequence as Seq
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.compile.connect import Bundle, Sequences, Sink, Source, bundles, likeness
+from archsim.compile.deal import Shares, strip
+from archsim.compile.reads import Intervals, Reads, Window, reads_of
+from archsim.program import Program
+
+__all__ = ["MOST_VALUES", "Known", "known"]
+
+Ints = NDArray[np.int64]
+T = TypeVar("T")
+
+MOST_VALUES = 1 << 22
+"""The integers of all kept sequences above which a later compilation begins anew: of 8 to 40 bytes each."""
+
+KEPT_PROGRAMS = 4
+"""The Programs whose least capacities are kept."""
+
+
+class Known:
+    """Kept by what it follows from."""
+
+    def __init__(self) -> None:
+        self.sequences = Sequences()
+        self._strips: dict[tuple[int, int, Shares], Intervals] = {}
+        self._reads: dict[Hashable, Reads] = {}
+        self._bundles: dict[Hashable, list[Bundle]] = {}
+        self._least: list[tuple[object, Program, Ints]] = []
+
+    def strip(self, rows: int, columns: int, share: Shares) -> Intervals:
+        """The windows of an output of ``rows`` × ``columns`` in a share of its width."""
+        return _kept(self._strips, (rows, columns, share), lambda: strip(rows, columns, *share))
+
+    def strip_reads(self, window: Window, rows: int, columns: int, share: Shares, each: int) -> Reads:
+        """What the windows of such a strip read, ``each`` of them a firing."""
+        key = window, rows, columns, share, each
+        return _kept(self._reads, key, lambda: reads_of(window, self.strip(rows, columns, share), each))
+
+    def reads(self, key: Hashable, make: Callable[[], Reads]) -> Reads:
+        """Other reads, which follow from ``key``."""
+        return _kept(self._reads, key, make)
+
+    def bundles(self, sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> list[Bundle]:
+        """All that ``sources`` send to ``sinks``, over an image of ``pixels`` pixels; not to be changed."""
+        key = likeness(sources, sinks, pixels)
+        return _kept(self._bundles, key, lambda: list(bundles(sources, sinks, pixels, self.sequences)))
+
+    def least(self, program: Program, make: Callable[[Program], Ints]) -> Ints:
+        """The least capacities of a Program as ``make`` finds them, which hang on no time and no route."""
+        key = _untimed(program)
+        for theirs, _, found in self._least:
+            if theirs == key:
+                return found
+        found = make(program)
+        self._least = [(key, program, found), *self._least[: KEPT_PROGRAMS - 1]]
+        return found
+
+
+def _untimed(program: Program) -> object:
+    """A Program without times, routes and capacities; sequences by identity, so its own must go on existing."""
+    flows = [
+        (f.source, f.initial, id(f.emit), *[part for e in f.ends for part in (e.stage, id(e.need), id(e.free))])
+        for f in program.flows
+    ]
+    return [stage.firings for stage in program.stages], flows
+
+
+def _kept(among: dict[Any, T], key: Hashable, make: Callable[[], T]) -> T:
+    found = among.get(key)
+    if found is None:
+        found = among[key] = make()
+    return found
+
+
+_latest = Known()
+
+
+def known() -> Known:
+    """What earlier compilations of this process left; nothing, if that was much."""
+    global _latest  # noqa: PLW0603
+    if _latest.sequences.values > MOST_VALUES:
+        _latest = Known()
+    return _latest
