@@ -219,8 +219,18 @@ class Program:
     @cached_property
     def flow_tokens(self) -> Ints:
         """The tokens that each flow carries in the whole run, initial ones not counted."""
-        counts = [flow.emit.total(self.stages[flow.source].firings) for flow in self.flows]
-        return _ints(counts)
+        a = self.arrays
+        emit, firings = a.flow_emit, a.stage_firings[a.flow_source]
+        start, period = a.q_start[emit], a.q_period[emit]
+        before = np.concatenate(([0], np.cumsum(a.pool)))  # the sum of the pool before each of its places
+        whole, rest = np.divmod(firings, period)
+        once, part = before[start + period] - before[start], before[start + rest] - before[start]
+        return np.asarray(whole * once + part + firings * a.q_offset[emit], np.int64)
+
+    @cached_property
+    def flow_bits(self) -> Ints:
+        """The bits of a token of each flow."""
+        return _ints([flow.bits for flow in self.flows])
 
     @cached_property
     def arrays(self) -> ProgramArrays:

@@ -14,9 +14,7 @@ def busiest_link_ps(program: Program) -> int:
     a = program.arrays
     if not len(a.link_hop):
         return 0
-    sums = np.add.reduceat(a.pool, a.q_start) + a.q_offset * a.q_period
-    tokens = sums[a.flow_emit] * (a.stage_firings[a.flow_source] // a.q_period[a.flow_emit])
-    busy = np.bincount(a.hop_link, tokens[a.hop_flow] * a.hop_serialisation, len(a.link_hop))
+    busy = np.bincount(a.hop_link, program.flow_tokens[a.hop_flow] * a.hop_serialisation, len(a.link_hop))
     return int(busy.max())
 
 

@@ -17,7 +17,7 @@ from archsim import demand
 from archsim.compile.builder import UNBOUNDED
 from archsim.compile.known import Known
 from archsim.errors import CompileError
-from archsim.program import Flow, Program
+from archsim.program import Program
 from archsim.units import format_si
 from archsim.untimed import sufficient_capacities
 
@@ -52,14 +52,13 @@ def with_capacities(
     """
     least = (known or Known()).least(program, _least)
     a = program.arrays
-    bits = np.array([flow.bits for flow in program.flows], np.int64)[a.end_flow]
+    bits = program.flow_bits[a.end_flow]
     given = a.end_capacity
     tile = np.array(stage_tile, np.int64)[a.end_stage]
     buffered = (given == UNBOUNDED) & (tile >= 0)
     capacity = np.where(given == UNBOUNDED, least, np.maximum(given, least))
-    image = np.array([_tokens(flow, program) for flow in program.flows], np.int64)
-    most = np.maximum(IMAGES_AHEAD * image[a.end_flow] + a.flow_initial[a.end_flow], least)
-    burst = np.array([max(flow.emit.table) for flow in program.flows], np.int64)
+    most = np.maximum(IMAGES_AHEAD * program.flow_tokens[a.end_flow] + a.flow_initial[a.end_flow], least)
+    burst = np.maximum.reduceat(a.pool, a.q_start)[a.flow_emit]
     flowing = np.minimum(least + FIRINGS_AHEAD * burst[a.end_flow], most)
     members: dict[int, list[int]] = defaultdict(list)
     for end in np.flatnonzero(buffered).tolist():
@@ -72,11 +71,6 @@ def with_capacities(
         capacity[ends] = _shared(least[ends], flowing[ends], most[ends], bits[ends], buffer_bits - held)
     capacity = np.where(~buffered & (given == UNBOUNDED), most, capacity)
     return program.with_capacities(capacity)
-
-
-def _tokens(flow: Flow, program: Program) -> int:
-    """Tokens of one image: the table of ``emit`` is repeated over the firings of its source."""
-    return sum(flow.emit.table) * program.stages[flow.source].firings // len(flow.emit.table)
 
 
 def _least(program: Program) -> Ints:

@@ -162,7 +162,7 @@ def _names(compiled: Compiled, program: Program) -> dict[str, Table]:
             "flow": np.arange(len(flows)),
             "name": _Texts.of(flow.name for flow in flows),
             "source": a.flow_source,
-            "bits": np.array([flow.bits for flow in flows], np.int64),
+            "bits": program.flow_bits,
             "initial": a.flow_initial,
         },
         "ends": {

@@ -26,7 +26,7 @@ class Tapes:
     def __init__(self, program: Program, wanted: Wanted, begin: int) -> None:
         a = program.arrays
         stages, ends, hops = (np.array(sorted(of), np.int64) for of in (wanted.stages, wanted.ends, wanted.hops))
-        tokens = _tokens(program, np.unique(np.concatenate((a.end_flow[ends], a.hop_flow[hops]))))
+        tokens = program.flow_tokens
         shortest = [program.stages[s].interval.offset + min(program.stages[s].interval.table) for s in stages.tolist()]
         apart = np.zeros(len(ends), np.int64)  # without a link between, tokens may come all at once
         linked = a.end_node[ends] != NO_NODE
@@ -96,15 +96,6 @@ class _Tape:
 
 def _column(records: dict[int, Ints], word: int) -> dict[int, Ints]:
     return {row: written[:, word].copy() for row, written in records.items()}
-
-
-def _tokens(program: Program, flows: Ints) -> Ints:
-    """The tokens that each of ``flows`` carries in the whole run, initial ones not counted; 0 for the others."""
-    tokens = np.zeros(len(program.flows), np.int64)
-    for number in flows.tolist():
-        flow = program.flows[number]
-        tokens[number] = flow.emit.total(program.stages[flow.source].firings)
-    return tokens
 
 
 def _room(count: Ints, apart: Ints, wanted: Wanted) -> Ints:

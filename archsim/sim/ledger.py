@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import numpy as np
+
 from archsim.compile.network import Compiled
 from archsim.hardware.rollup import Row, chip_rollup
 from archsim.results import Ledger, LedgerRow
@@ -22,31 +24,24 @@ def link_bytes(compiled: Compiled) -> dict[str, float]:
 
 
 def _bits_by_kind(compiled: Compiled) -> dict[str, float]:
-    out: dict[str, float] = defaultdict(float)
-    for tokens, bits, kinds in _traffic(compiled):
-        for kind in kinds:
-            out[kind] += tokens * bits
-    return dict(sorted(out.items()))
-
-
-def _traffic(compiled: Compiled) -> list[tuple[int, int, list[str]]]:
-    """Tokens an inference, bits a token and the kinds of links on its route, for each flow."""
+    """Bits over each kind of link in one inference."""
     program = compiled.program
-    kinds = [link.kind for link in program.links]
-    out = []
-    for flow in program.flows:
-        tokens = flow.emit.total(program.stages[flow.source].firings)
-        out.append((tokens, flow.bits, [kinds[hop.link] for hop in flow.route]))
-    return out
+    a = program.arrays
+    over = np.zeros(len(program.links), np.int64)
+    np.add.at(over, a.hop_link, (program.flow_tokens * program.flow_bits)[a.hop_flow])
+    out: dict[str, float] = defaultdict(float)
+    for link, bits in zip(program.links, over.tolist(), strict=True):
+        out[link.kind] += bits
+    return dict(sorted(out.items()))
 
 
 def _flits(compiled: Compiled, flit_bits: int) -> int:
     """Flits through routers in one inference: a token is cut into whole flits."""
-    return sum(
-        tokens * -(-bits // flit_bits) * sum(kind in PASSING_A_ROUTER for kind in kinds)
-        for tokens, bits, kinds in _traffic(compiled)
-        if bits
-    )
+    program = compiled.program
+    a = program.arrays
+    passes = np.array([link.kind in PASSING_A_ROUTER for link in program.links], bool)
+    routers = np.bincount(a.hop_flow[passes[a.hop_link]], minlength=len(program.flows))
+    return int((program.flow_tokens * -(-program.flow_bits // flit_bits) * routers).sum())
 
 
 def _counts(compiled: Compiled) -> dict[tuple[str, str], float]:

@@ -250,11 +250,10 @@ def _bottleneck(compiled: Compiled, program: Program, outcome: Outcome, timing: 
 
 def _layer_of_link(compiled: Compiled, link: int) -> str:
     """The layer that keeps a link busiest."""
-    program = compiled.program
-    busy: dict[str, float] = defaultdict(float)
-    for flow in program.flows:
-        tokens = flow.emit.total(program.stages[flow.source].firings)
-        for hop in flow.route:
-            if hop.link == link:
-                busy[program.stages[flow.source].layer] += tokens * hop.serialisation
+    program, a = compiled.program, compiled.program.arrays
+    busy: dict[str, int] = defaultdict(int)
+    for hop in np.flatnonzero(a.hop_link == link).tolist():
+        flow = int(a.hop_flow[hop])
+        layer = program.stages[program.flows[flow].source].layer
+        busy[layer] += int(program.flow_tokens[flow]) * int(a.hop_serialisation[hop])
     return max(busy, key=lambda layer: busy[layer])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -44,11 +46,11 @@ def test_a_buffer_holds_the_ends_that_its_capacity_was_dealt_to(design: str, mon
     dealt: list[int] = []
     real = capacity.with_capacities
 
-    def spy(program: Program, stage_tile: list[int], bits: int, *, check: bool = True) -> Program:
+    def spy(program: Program, stage_tile: list[int], bits: int, **options: Any) -> Program:
         a = program.arrays
         tile = np.array(stage_tile)[a.end_stage]
         dealt[:] = np.flatnonzero((a.end_capacity == UNBOUNDED) & (tile >= 0)).tolist()
-        return real(program, stage_tile, bits, check=check)
+        return real(program, stage_tile, bits, **options)
 
     monkeypatch.setattr("archsim.compile.network.with_capacities", spy)
     compiled = compile_network(GRAPH, chip(design, 12), 1)
