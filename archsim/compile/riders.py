@@ -219,7 +219,11 @@ class Riders(Base):
         rows, columns = layer.grid
         sources: list[Source] = []
         sinks: list[list[Sink]] = [[] for _ in operands]
-        for worker in self._workers(layer, operands):
+        workers = self._workers(layer, operands)
+        for worker in workers:  # so that what comes later goes to tiles with more room
+            share = (worker.channels[1] - worker.channels[0]) / layer.output_shape[0]
+            self.spread.free[worker.tile] -= share * self._passing(layer, operands)
+        for worker in workers:
             pixels = operands[0].pixels if layer.accumulates else 0
             windows = self._strip(rows, columns, worker.share)
             size = pixels or windows.size
@@ -285,7 +289,7 @@ class Riders(Base):
         whole = any(access.span in ("whole", "reverse") for access in accesses(layer)) and not layer.accumulates
         if layer.dynamic or whole or not on_tiles:
             return self._spread_workers(layer, operands, on_tiles)
-        main = max(reversed(on_tiles), key=lambda tensor: tensor.pixels)
+        main = max(reversed(on_tiles), key=lambda tensor: (tensor.pixels, tensor.channels))
         outputs, (rows, columns) = layer.output_shape[0], layer.grid
         atom = self._atom(layer)
         main = main.latest or main
@@ -321,9 +325,12 @@ class Riders(Base):
         return True
 
     def _atom(self, layer: Layer) -> int:
-        """The channels of the output that need the same channels of an operand; one that is repeated does not count."""
-        shapes = zip(accesses(layer), layer.input_shapes, strict=True)
-        return layer.output_shape[0] // min((access.groups for access, shape in shapes if shape[0] > 1), default=1)
+        """The channels of the output that need the same channels of an operand; one that is repeated, beside another
+        that is not, does not count."""
+        outputs = layer.output_shape[0]
+        operands = list(zip(accesses(layer), layer.input_shapes, strict=True))
+        wide = [access.groups for access, shape in operands if shape[0] >= outputs]
+        return outputs // min(wide or [access.groups for access, shape in operands if shape[0] > 1], default=1)
 
     def _spread_workers(self, layer: Layer, operands: list[Tensor], on_tiles: list[Tensor]) -> list[_Worker]:
         """Workers in tiles that have room, each for a range of the output's channels."""
@@ -368,6 +375,13 @@ class Riders(Base):
                 cached = self.graph[name].cached if name in self.tensors else 0
                 total += tensor.channels * (cached + 1 if cached else tensor.pixels)
         return float(total * self.builder.value_bits)
+
+    def _passing(self, layer: Layer, operands: list[Tensor]) -> float:
+        """Bits of operands that wait for each other in the tiles of a layer: of what is read value by value, those of
+        one position."""
+        kept = ("whole", "past", "reverse")
+        values = sum(t.channels for a, t in zip(accesses(layer), operands, strict=True) if a.span not in kept)
+        return float(values * self.builder.value_bits)
 
     # -- on the host ----------------------------------------------------------------------------
 
