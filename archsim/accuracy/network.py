@@ -72,7 +72,8 @@ class Network:
         self._calls.clear()
         self._share = (first, max(samples, 1))
         try:
-            return [np.asarray(value) for value in self._evaluator.run(None, dict(feeds))]
+            with np.errstate(all="ignore"):  # what overflows shows in the outputs
+                return [np.asarray(value) for value in self._evaluator.run(None, dict(feeds))]
         except (*_FAULTS, NotImplementedError) as error:
             shapes = ", ".join(f"{name} {list(np.shape(value))}" for name, value in feeds.items())
             raise WorkloadError(f"{self.where}: cannot be evaluated on {shapes}: {_line(error)}") from None

@@ -273,11 +273,12 @@ class MaxPool(_Node):
 
     def compute(self, x: Array) -> Any:
         """``x`` [N, C, …]."""
-        if len(self.onnx_node.output) > 1 or x.dtype.kind != "f":
+        if len(self.onnx_node.output) > 1:
             return self.by_reference(x)
         size = self.attributes["kernel_shape"]
         kernel = Kernel.of(x.shape[2:], size, self.attributes, bool(self.attributes.get("ceil_mode")))
-        view = unfolded(x, kernel, -np.inf)
+        lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+        view = unfolded(x, kernel, lowest)
         return view.max(axis=tuple(range(2 + len(size), view.ndim)))
 
 
