@@ -47,6 +47,7 @@ def accuracy(
     calibrate: Annotated[int, typer.Option(min=1, max=100_000, help="Samples that ranges are taken from.")] = 64,
     causes: Annotated[bool, typer.Option("--causes", help="Accuracy with each effect alone and without it.")] = False,
     ideal: Annotated[bool, typer.Option("--ideal", help="A run on arrays without any effect as well.")] = False,
+    scales: Annotated[str, typer.Option(metavar="column|layer", help="Whose weights share a scale.")] = "column",
     carry: Annotated[
         list[str] | None,
         typer.Option(metavar="INPUT=OUTPUT", help="Feed an output back, sample by sample; repeatable."),
@@ -72,7 +73,10 @@ def accuracy(
     fed = tuple(_pair("--carry", text) for text in carry or [])
     constants = tuple((name, _number(name, value)) for name, value in (_pair("--bind", text) for text in bind or []))
     points, swept = points_of([chip, *(also or [])], set_ or [], Moment(time, temperature), sweep)
-    asked = Asked(model, data, images, seeds, calibrate, causes, ideal, fed, constants, jobs or processors())
+    if scales not in ("column", "layer"):
+        raise ArchsimError(f"--scales: expected column or layer, got {scales!r:.60}")
+    own = scales == "column"
+    asked = Asked(model, data, images, seeds, calibrate, causes, ideal, own, fed, constants, jobs or processors())
     with counting("runs") as report:
         result = measure(asked, points, swept, report)
     if out is not None and not write_accuracy(result, out):

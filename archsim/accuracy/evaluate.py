@@ -39,7 +39,7 @@ class Job:
 
     ``without`` are effects that are switched off; ``calibrated`` gives the ADCs a calibrated range,
     whatever the tile has.  ``carry`` feeds outputs back into inputs, sample after sample, as (input, output) pairs;
-    ``constants`` are inputs that stay.
+    ``constants`` are inputs that stay.  ``by_column``: the weights of each output have a scale of their own.
     """
 
     model: str
@@ -53,6 +53,7 @@ class Job:
     moment: Moment = NOW
     without: frozenset[Effect] = frozenset()
     calibrated: bool = False
+    by_column: bool = True
     carry: tuple[tuple[str, str], ...] = ()
     constants: tuple[tuple[str, float], ...] = ()
 
@@ -83,11 +84,13 @@ class Evaluation:
 
 
 def tile_of(name: str, overrides: tuple[str, ...] = ()) -> Tile:
-    """The tile called ``name``, or that of the chip of that name."""
+    """The tile called ``name``, or that of the chip of that name; overrides name the tile's keys as a chip has them."""
     kind = document_kind(name)
     if kind == "workload":
         raise ArchsimError(f"{name!r:.100} is a workload; accuracy needs a chip or a tile")
-    return load_chip(name, overrides).model.tile if kind == "chip" else load_tile(name, overrides).model
+    if kind == "chip":
+        return load_chip(name, overrides).model.tile
+    return load_tile(name, [text.removeprefix("tile.") for text in overrides]).model
 
 
 def quantisation(config: ArrayConfig) -> tuple[Any, ...]:
@@ -111,7 +114,7 @@ def evaluate(job: Job, report: Callable[[int, int], None] = lambda done, of: Non
     record = Recorder()
     network.arithmetic = record
     feeder.calibrate(job.samples)
-    layers = quantised_layers(network.layers, record, config)
+    layers = quantised_layers(network.layers, record, config, job.by_column)
     if not layers:
         raise WorkloadError(f"{network.where}: no operator has constant weights, so nothing would run on arrays")
     if job.arithmetic == "digital":

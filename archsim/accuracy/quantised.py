@@ -1,8 +1,8 @@
 """Weights and inputs as the whole numbers that a tile takes, and the network computed in them without arrays.
 
-A weight w stands as round(w / s_w), with s_w so that the largest magnitude of the layer is the largest number; an input
-x as round(x / s_x) + z, cut off at the ends of the range that a few samples showed.  z is 0 but for unsigned codes of
-inputs that can be negative.  Then
+A weight w stands as round(w / s_w), with s_w so that the largest magnitude of the output's column, or of the layer, is
+the largest number; an input x as round(x / s_x) + z, cut off at the ends of the range that a few samples showed.  z is
+0 but for unsigned codes of inputs that can be negative.  Then
 
     Σ x w ≈ s_x s_w (Σ X W - z Σ W)
 
@@ -34,15 +34,16 @@ SCALE_BITS = 12
 
 @dataclass(frozen=True)
 class Scale:
-    """What one step of a layer's weights and inputs stands for, and the input that stands for 0."""
+    """What one step of a layer's weights, by output, and of its inputs stands for; and the input that stands for 0."""
 
-    weight: float
+    weight: Floats
     input: float
     zero: int
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"weight": self.weight, "input": self.input, "zero": self.zero}
+        steps = self.weight.tolist()
+        return {"weight": steps if len(set(steps)) > 1 else steps[0], "input": self.input, "zero": self.zero}
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,18 @@ class Quantised:
         return own.real(own.product(own.inputs(x)), x.dtype)
 
 
-def quantised_layers(layers: list[WeightLayer], record: Recorder, config: ArrayConfig) -> dict[int, QuantisedLayer]:
+def quantised_layers(
+    layers: list[WeightLayer], record: Recorder, config: ArrayConfig, by_column: bool = True
+) -> dict[int, QuantisedLayer]:
     """All ``layers`` in the numbers of ``config``, their ranges from what ``record`` saw.
 
+    The weights of each output have a step of their own, or with ``by_column`` off those of a layer one for all.
     NumericError if a layer was not reached, or has weights or inputs that are no finite numbers.
     """
-    return {layer.index: _quantised(layer, record, config) for layer in layers}
+    return {layer.index: _quantised(layer, record, config, by_column) for layer in layers}
 
 
-def _quantised(layer: WeightLayer, record: Recorder, config: ArrayConfig) -> QuantisedLayer:
+def _quantised(layer: WeightLayer, record: Recorder, config: ArrayConfig, by_column: bool) -> QuantisedLayer:
     if layer.index not in record.seen:
         raise NumericError(f"{layer.name}: no sample reached the layer, so the range of its inputs is unknown")
     seen, code = record.seen[layer.index], config.inputs
@@ -101,7 +105,8 @@ def _quantised(layer: WeightLayer, record: Recorder, config: ArrayConfig) -> Qua
             f"{layer.name}: expected finite weights and inputs, got {largest} and {seen.low}, {seen.high}"
         )
     top = min(config.weights.high, -config.weights.low) or 1
-    weight = _tidy(largest / top)
+    sizes = np.abs(layer.weights).max(1) if by_column else np.full(layer.weights.shape[::2], largest)
+    weight = np.array([_tidy(float(size) / top) for size in sizes.ravel()])
     if code.scheme == "unsigned":
         low, high = min(seen.low, 0.0), max(seen.high, 0.0)
         step = _tidy((high - low) / code.high)
@@ -109,7 +114,9 @@ def _quantised(layer: WeightLayer, record: Recorder, config: ArrayConfig) -> Qua
     else:
         step, zero = _tidy(max(seen.high, -seen.low) / max(code.high, 1)), 0
     scale = Scale(weight, step, zero)
-    whole = np.clip(np.rint(layer.weights.astype(np.float64) / weight), -top, top).astype(np.int64)
+    whole = np.clip(np.rint(layer.weights.astype(np.float64) / weight.reshape(sizes.shape)[:, None]), -top, top).astype(
+        np.int64
+    )
     own = QuantisedLayer(layer, scale, whole, np.zeros((0, 0), np.int64), (code.low, code.high))
     return QuantisedLayer(layer, scale, whole, own.inputs(seen.rows()), own.range)
 

@@ -40,6 +40,7 @@ class Asked:
     samples: int = 64
     causes: bool = False
     ideal: bool = False
+    by_column: bool = True
     carry: tuple[tuple[str, str], ...] = ()
     constants: tuple[tuple[str, float], ...] = ()
     jobs: int = 1

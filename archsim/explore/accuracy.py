@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,6 @@ from archsim.explore.pool import in_processes
 from archsim.hardware.array import array_config
 from archsim.numeric.config import ArrayConfig, Effect
 from archsim.numeric.report import WORDS, active
-from archsim.spec.loader import document_kind
 
 __all__ = ["CAUSES", "measure", "points_of"]
 
@@ -69,18 +69,28 @@ def points_of(
 
 def _swept(point: Point, name: str, value: str) -> Point:
     if name in ("time", "temperature"):
-        try:
-            number = float(value)
-        except ValueError:
-            raise ArchsimError(f"--sweep {name}: expected numbers, got {value!r:.60}") from None
         key = "seconds" if name == "time" else "kelvin"
-        return replace(point, moment=replace(point.moment, **{key: number}))
-    keys = CAUSES.get(name, (name,))
-    if name in CAUSES:
-        core = tile_of(point.chip, point.overrides).core
-        rows = {kind: core.the(kind)[0] for kind in ("adc", "crossbar")}
-        keys = tuple(_prefix(point.chip) + key.format(**rows) for key in keys)
-    return replace(point, overrides=(*point.overrides, *(f"{key}={value}" for key in keys)))
+        return replace(point, moment=replace(point.moment, **{key: _number(name, value)}))
+    if name not in CAUSES:
+        return replace(point, overrides=(*point.overrides, f"{name}={value}"))
+    tile = tile_of(point.chip, point.overrides)
+    rows = {kind: tile.core.the(kind)[0] for kind in ("adc", "crossbar")}
+    changes = []
+    for key in CAUSES[name]:
+        group, _, setting = key.rpartition(".")
+        if group == "device.set":  # a mapping that need not be there yet
+            known = {} if tile.device is None else dict(tile.device.set)
+            changes.append(f"tile.{group}={json.dumps({**known, setting: _number(name, value)})}")
+        else:
+            changes.append(f"tile.{key.format(**rows)}={value}")
+    return replace(point, overrides=(*point.overrides, *changes))
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ArchsimError(f"--sweep {name}: expected numbers, got {value!r:.60}") from None
 
 
 def measure(
@@ -94,7 +104,7 @@ def measure(
     tiles = [tile_of(point.chip, point.overrides) for point in points]
     configs = [array_config(tile) for tile in tiles]
     base = Job(path, asked.data, "", arithmetic="float", images=asked.images, samples=asked.samples)
-    base = replace(base, carry=asked.carry, constants=asked.constants)
+    base = replace(base, carry=asked.carry, constants=asked.constants, by_column=asked.by_column)
     plan = _Plan(base, points, configs, asked)
     done = plan.run(plan.first_round(), asked.jobs, report)
     data = load_data(asked.data).first(asked.images)
@@ -223,11 +233,7 @@ def _accuracy_of(outcome: Outcome) -> float:
 def _key(result: PointResult, key: str) -> str:
     """A key of the point's ADC, as ``--set`` takes it."""
     name = tile_of(result.point.chip, result.point.overrides).core.the("adc")[0]
-    return f"{_prefix(result.point.chip)}core.components.{name}.{key}"
-
-
-def _prefix(chip: str) -> str:
-    return "tile." if document_kind(chip) == "chip" else ""
+    return f"tile.core.components.{name}.{key}"
 
 
 def _reasons(
