@@ -8,10 +8,13 @@ from pathlib import Path
 
 from archsim.errors import NotFoundError, nearest
 
-__all__ = ["FOLDERS", "find", "is_onnx", "is_path", "names", "shown"]
+__all__ = ["FOLDERS", "TRAINED", "find", "is_onnx", "is_path", "names", "shown", "trained"]
 
 FOLDERS = {"chip": "configs", "tile": "tiles", "workload": "workloads", "study": "configs/studies"}
 """The library folder of each kind of document."""
+
+TRAINED = "workloads/trained"
+"""The library folder of networks with their weights, ONNX files."""
 
 _PACKAGE = Path(__file__).resolve().parent
 _ROOT = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else _PACKAGE.parent
@@ -41,6 +44,12 @@ def names(kind: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def trained() -> dict[str, Path]:
+    """The networks that ship with their weights, by name, and their files: ONNX."""
+    folder = _ROOT / TRAINED
+    return {path.stem: path for path in sorted(folder.glob(f"*{_ONNX}"))}
+
+
 def _holds(test: Callable[[], bool]) -> bool:
     try:
         return test()
@@ -54,8 +63,8 @@ def is_path(name: str) -> bool:
 
 
 def is_onnx(name: str) -> bool:
-    """Whether ``name`` is that of an ONNX file."""
-    return name.lower().endswith(_ONNX)
+    """Whether ``name`` is that of an ONNX file, or of a network that ships as one."""
+    return name.lower().endswith(_ONNX) or (name in trained() and name not in names("workload"))
 
 
 def find(kind: str, name: str, base: Path | None = None) -> Path:
@@ -66,12 +75,14 @@ def find(kind: str, name: str, base: Path | None = None) -> Path:
                 path = folder / (name + suffix)
                 if _holds(path.is_file):
                     return path
+        if kind == "workload" and name in trained():
+            return trained()[name]
     path = (base or Path()) / name
     if _holds(path.is_file) or (is_path(name) and _holds(path.exists)):
         return path
     if is_path(name):
         raise NotFoundError(f"no {kind} file at {str(path)!r:.300}")
-    known = names(kind)
+    known = [*names(kind), *(trained() if kind == "workload" else ())]
     hint = nearest(name, known) or f"; there are {', '.join(known)}"
     raise NotFoundError(f"no {kind} named {name!r:.100}{hint}")
 

@@ -24,6 +24,9 @@ def catalogue() -> list[dict[str, str]]:
             if path.parent.name == Path(folder).name or says == kind or (not says and path not in seen):
                 entries.append({"kind": kind, "name": name, "title": title, "file": library.shown(path)})
                 seen.add(path)
+    for name, path in library.trained().items():
+        title = "network with its weights, for archsim accuracy"
+        entries.append({"kind": "workload", "name": name, "title": title, "file": library.shown(path)})
     return entries
 
 
