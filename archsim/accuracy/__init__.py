@@ -1,0 +1,1 @@
+"""Whole networks on the analog hardware, in value: what they get right."""
