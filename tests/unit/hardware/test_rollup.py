@@ -359,7 +359,7 @@ def test_the_table_by_bits_moves_the_totals_where_the_resolution_is_not_the_rate
 
 # -- no total, peak or published figure is an input ---------------------------------------------
 
-OWN = {"paper", "ratio"}
+OWN = {"paper", "ratio", "verdict", "reason"}
 
 
 @pytest.mark.parametrize("name", CHIPS)
