@@ -11,7 +11,7 @@ from rich.table import Table
 
 from archsim.report.files import make_folder, write_json, write_text
 from archsim.report.hardware import plain_text
-from archsim.report.published import AGREES, DIFFERS, TOLERANCE, VERDICTS, WITH_READING, Validation
+from archsim.report.published import AGREES, TOLERANCE, VERDICTS, WITH_READING, Validation
 from archsim.report.study.figures import COLOURS, MARKERS, paper_figure
 from archsim.report.tables import as_csv, as_latex, as_markdown
 
@@ -117,11 +117,11 @@ def _scatter(points: Records, folder: Path) -> None:
             look = {"marker": MARKERS[index % 8], "color": COLOURS[index % 8], "linestyle": "none"}
             for agrees in (True, False):
                 these = [p for p in of if (p["verdict"] in (AGREES, WITH_READING)) == agrees]
-                fill = {"fillstyle": "full" if agrees else "none"}
-                label = design if agrees or all(p["verdict"] == DIFFERS for p in of) else None
-                axes.plot([p["paper"] for p in these], [p["archsim"] for p in these], label=label, **fill, **look)
+                fill = {"fillstyle": "full" if agrees else "none", "markersize": 3, "markeredgewidth": 0.6}
+                axes.plot([p["paper"] for p in these], [p["archsim"] for p in these], **fill, **look)
+            axes.plot([], [], label=design, **look)
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_xlabel("paper (hollow: differs by more than 2 %)")
+        axes.set_xlabel(f"paper, each figure in its own unit (hollow: not within {TOLERANCE:.0%})")
         axes.set_ylabel("archsim")
         axes.figure.legend(loc="outside upper center", ncols=3, fontsize=6, handlelength=1.0)

@@ -41,6 +41,8 @@ class ReviewRow(Strict):
     source: str
     status: Status
     note: str = ""
+    not_simulated: dict[Literal["tops", "tops_per_mm2", "tops_per_w"], str] = {}
+    """Columns that archsim leaves empty although it has a sum: what the sum leaves out."""
     figures: list[Published] = []
     """What else is published of a design without a model."""
 
