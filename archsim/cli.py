@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from archsim import cli_accuracy
+from archsim import cli_published
 from archsim._version import __version__
 from archsim.cli_common import Json
 from archsim.cli_common import emit as _emit
@@ -497,6 +498,7 @@ def report(
 
 
 cli_accuracy.add_to(app)
+cli_published.add_to(app)
 
 
 def main() -> None:

@@ -10,7 +10,13 @@ from archsim.errors import NotFoundError, nearest
 
 __all__ = ["FOLDERS", "TRAINED", "find", "is_onnx", "is_path", "names", "shown", "trained"]
 
-FOLDERS = {"chip": "configs", "tile": "tiles", "workload": "workloads", "study": "configs/studies"}
+FOLDERS = {
+    "chip": "configs",
+    "tile": "tiles",
+    "workload": "workloads",
+    "study": "configs/studies",
+    "review": "configs/reviews",
+}
 """The library folder of each kind of document."""
 
 TRAINED = "workloads/trained"

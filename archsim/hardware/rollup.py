@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from archsim.hardware.energy import peak_power_w
 from archsim.hardware.mvm import cells_per_weight, crossbar, mvm_timing
 from archsim.spec.chip import Chip
 from archsim.spec.component import Component
@@ -128,12 +129,12 @@ def peak_ops_per_s(tile: Tile) -> float:
     return OPERATIONS_PER_MAC * weights_per_tile(tile) * PICOSECONDS / mvm_timing(tile).interval_ps
 
 
-def _rows(level: str, rows: Mapping[str, Component], times: float, tiles: int = 1) -> list[Row]:
+def _rows(tile: Tile, level: str, rows: Mapping[str, Component], times: float, tiles: int = 1) -> list[Row]:
     """``tiles`` above 1 multiplies the rows that tiles share at the level of the chip."""
     out = []
     for name, row in rows.items():
         often = times * (tiles if level == "chip" and row.shared_by > 1 else 1)
-        out.append(Row(level, name, row, often, row.power_w(), row.area_m2() * MM2))
+        out.append(Row(level, name, row, often, peak_power_w(tile, level, row), row.area_m2() * MM2))
     return out
 
 
@@ -152,19 +153,19 @@ def chip_rollup(chip: Chip) -> Rollup:
 
 
 def _rollup(tile: Tile, tiles: int, chip_rows: Mapping[str, Component], chip: bool = False) -> Rollup:
-    core = _rows("core", tile.core.components, 1)
-    own = _rows("tile", tile.components, 1)
+    core = _rows(tile, "core", tile.core.components, 1)
+    own = _rows(tile, "tile", tile.components, 1)
     whole = [
-        *_rows("core", tile.core.components, tiles * tile.core.count),
-        *_rows("tile", tile.components, tiles),
-        *_rows("chip", chip_rows, 1, tiles),
+        *_rows(tile, "core", tile.core.components, tiles * tile.core.count),
+        *_rows(tile, "tile", tile.components, tiles),
+        *_rows(tile, "chip", chip_rows, 1, tiles),
     ]
     sums: dict[str, dict[str, float]] = {}
     for of in ("power_w", "area_mm2"):
         once = _sum(core, of)
         sums[of] = {"core": once, "tile": tile.core.count * once + _sum(own, of)}
         if chip:
-            sums[of]["chip"] = tiles * sums[of]["tile"] + _sum(_rows("chip", chip_rows, 1, tiles), of)
+            sums[of]["chip"] = tiles * sums[of]["tile"] + _sum(_rows(tile, "chip", chip_rows, 1, tiles), of)
     timing = mvm_timing(tile)
     array = crossbar(tile.core)
     arrays = tiles * tile.core.count * array.count

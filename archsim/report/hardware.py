@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -13,15 +14,14 @@ from rich.text import Text
 
 from archsim.errors import Problem, SpecError, nearest
 from archsim.hardware.rollup import Rollup, chip_rollup, tile_rollup
+from archsim.report.published import beside, metrics
 from archsim.spec.chip import Chip
 from archsim.spec.component import Component
 from archsim.spec.loader import Loaded, load_chip, load_tile
-from archsim.spec.provenance import Published
+from archsim.spec.provenance import Published, Reading
 from archsim.spec.tile import Tile
 
 __all__ = ["hardware_tables", "plain_text", "print_wide", "show_hardware"]
-
-Metrics = dict[str, float | None]
 
 _HIDDEN = ("kind", "count", "power", "area", "source", "status", "assumed", "note", "by_bits", "static_share")
 
@@ -39,9 +39,10 @@ def show_hardware(kind: str, name: str, overrides: Sequence[str] = ()) -> tuple[
     loaded = _load(kind, name, overrides)
     rollup = _rollup(loaded.model)
     summary = rollup.summary()
-    readings = [_reading(loaded, index, kind, name, overrides) for index in range(len(loaded.model.readings))]
+    again = partial(_changed, loaded, kind, name, overrides)
+    readings = [_reading(r, again(r.set, ("readings", i, "set"))) for i, r in enumerate(loaded.model.readings)]
     out = {"kind": kind, "name": loaded.model.name, "title": loaded.model.title, **summary}
-    out["published"] = _published(loaded, summary, readings)
+    out["published"] = _published(loaded, summary, readings, again)
     out["readings"] = [{key: value for key, value in r.items() if key != "summary"} for r in readings]
     out["deviations"] = list(loaded.model.deviations)
     if isinstance(loaded.model, Chip):
@@ -51,15 +52,20 @@ def show_hardware(kind: str, name: str, overrides: Sequence[str] = ()) -> tuple[
     return out, rollup, loaded
 
 
-def _reading(loaded: Loaded[Any], index: int, kind: str, name: str, overrides: Sequence[str]) -> dict[str, Any]:
-    reading = loaded.model.readings[index]
-    changes = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in reading.set.items()]
+def _changed(
+    loaded: Loaded[Any], kind: str, name: str, overrides: Sequence[str], changes: dict[str, Any], where: tuple[Any, ...]
+) -> dict[str, Any]:
+    """The summary with some keys changed, as the file says at ``where``."""
+    more = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changes.items()]
     try:
-        summary = _rollup(_load(kind, name, [*overrides, *changes]).model).summary()
+        return _rollup(_load(kind, name, [*overrides, *more]).model).summary()
     except SpecError as error:
-        where = str(loaded.node.find(("readings", index, "set")))
-        problems = [Problem(where, f"readings.{index}.set: {problem.message}") for problem in error.problems]
+        key, mark = ".".join(str(step) for step in where), str(loaded.node.find(where))
+        problems = [Problem(mark, f"{key}: {problem.message}") for problem in error.problems]
         raise SpecError(problems) from None
+
+
+def _reading(reading: Reading, summary: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": reading.name,
         "why": reading.why,
@@ -70,40 +76,27 @@ def _reading(loaded: Loaded[Any], index: int, kind: str, name: str, overrides: S
     }
 
 
-def _published(loaded: Loaded[Any], summary: dict[str, Any], readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    ours = _metrics(summary)
-    others = {reading["name"]: _metrics(reading["summary"]) for reading in readings}
+def _published(
+    loaded: Loaded[Any], summary: dict[str, Any], readings: list[dict[str, Any]], again: Callable[..., dict[str, Any]]
+) -> list[dict[str, Any]]:
+    ours = metrics(summary)
+    others = {reading["name"]: metrics(reading["summary"]) for reading in readings}
     problems = []
     for index, figure in enumerate(loaded.model.published):
-        if figure.metric not in ours:
-            where = loaded.node.value_mark(("published", index, "metric"))
-            message = f"published.{index}.metric: no metric {figure.metric!r:.100}{nearest(figure.metric, ours)}"
-            problems.append(Problem(str(where), message))
+        for key, known in (("metric", ours), ("reading", others)):
+            named = getattr(figure, key)
+            if named is not None and named not in known and not (key == "metric" and figure.missing):
+                where = loaded.node.value_mark(("published", index, key))
+                message = f"published.{index}.{key}: no {key} {named!r:.100}{nearest(named, known)}"
+                problems.append(Problem(str(where), message))
     if problems:
         raise SpecError(problems)
-    return [_beside(figure, ours, others) for figure in loaded.model.published]
+    at = [ours if f.at is None else metrics(again(f.at, ("published", i, "at"))) for i, f in _numbered(loaded)]
+    return [beside(f, at[i], loaded.model.readings, others) for i, f in _numbered(loaded)]
 
 
-def _beside(figure: Published, ours: Metrics, others: dict[str, Metrics]) -> dict[str, Any]:
-    value = ours[figure.metric]
-    return {
-        "metric": figure.metric,
-        "paper": figure.value,
-        "archsim": value,
-        "ratio": value / figure.value if figure.value and value is not None else None,
-        "status": figure.status,
-        "source": figure.source,
-        "note": figure.note,
-        "readings": {name: metrics.get(figure.metric) for name, metrics in others.items()},
-    }
-
-
-def _metrics(summary: dict[str, Any], prefix: str = "") -> Metrics:
-    """Every number of the summary by its dotted path; None is a ratio to a sum of 0."""
-    found: Metrics = {}
-    for key, value in summary.items():
-        found |= _metrics(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return found
+def _numbered(loaded: Loaded[Any]) -> list[tuple[int, Published]]:
+    return list(enumerate(loaded.model.published))
 
 
 def _parameters(row: Component) -> str:
@@ -152,6 +145,7 @@ def _published_table(out: dict[str, Any]) -> Table:
     names = [Text("paper"), Text("archsim"), Text("ratio"), *(plain_text(r["name"]) for r in out["readings"])]
     for heading in names:
         table.add_column(heading, justify="right", overflow="fold")
+    table.add_column("verdict", overflow="fold")
     table.add_column("status", overflow="fold")
     table.add_column("source", overflow="fold")
     for figure in out["published"]:
@@ -159,7 +153,8 @@ def _published_table(out: dict[str, Any]) -> Table:
         others = [_number(value) for value in figure["readings"].values()]
         numbers = [_number(figure["paper"]), _number(figure["archsim"]), ratio, *others]
         source = figure["source"] + (f" ({figure['note']})" if figure["note"] else "")
-        table.add_row(plain_text(figure["metric"]), *numbers, figure["status"], plain_text(source))
+        words = figure["metric"] + (f" ({figure['when']})" if figure["when"] else "")
+        table.add_row(plain_text(words), *numbers, figure["verdict"], figure["status"], plain_text(source))
     return table
 
 

@@ -19,11 +19,11 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from archsim.errors import ArchsimError, nearest
-from archsim.spec.base import Area, Power, Share, Status, Strict, Time
+from archsim.spec.base import Area, Energy, Power, Share, Status, Strict, Time
 from archsim.units import PICOSECONDS, duration_ps
 
 __all__ = ["AnyComponent", "Component", "component_class", "component_kinds", "row_schema"]
@@ -47,7 +47,9 @@ class Component(Strict):
     """Tiles (or chips) that share one such row; power and area are divided by it."""
     rated_count: Annotated[int, Field(ge=1)] | None = None
     """The count at which power and area are given; by default ``count``."""
-    power: Power
+    power: Power | None = None
+    energy: Energy | None = None
+    """Instead of the power, the energy of one unit action; the power at the peak follows from how many there are."""
     area: Area
     static_share: Share = 0.0
     """The share of the power that flows also when the component is idle."""
@@ -58,6 +60,16 @@ class Component(Strict):
     assumed: list[str] = []
     """The keys of this row that no source gives."""
     note: str = ""
+
+    @model_validator(mode="after")
+    def _priced(self) -> Component:
+        if self.power is None and self.energy is None:
+            raise PydanticCustomError("missing_power", "the key 'power' is missing (or 'energy', of one action)", {})
+        if self.energy is not None:
+            for key in ("power", "rated_count", "static_share"):
+                if getattr(self, key):
+                    raise PydanticCustomError("energy", "energy does not go with {key}", {"key": key, "at": "energy"})
+        return self
 
     # -- what a subclass gives ------------------------------------------------------------------
 
@@ -83,8 +95,8 @@ class Component(Strict):
         return duration_ps(1, 1 / self.time.value) if self.time is not None else cycle_ps
 
     def power_w(self) -> float:
-        """Power in W of the whole row when busy."""
-        return float(self.power) * self.power_scale() / self.shared_by
+        """Power in W of the whole row when busy; 0 for a row that is given by energy, which only its actions take."""
+        return 0.0 if self.power is None else float(self.power) * self.power_scale() / self.shared_by
 
     def area_m2(self) -> float:
         """Area in m² of the whole row."""
@@ -96,6 +108,8 @@ class Component(Strict):
 
     def energies_j(self, cycle_ps: int) -> dict[str, float]:
         """The energy in J of each action."""
+        if self.energy is not None:
+            return {self.unit_action: float(self.energy) * self.power_scale()}
         dynamic = self.power_w() * self.shared_by * (1.0 - self.static_share)
         return {self.unit_action: dynamic / float(self.actions_per_s(cycle_ps))}
 

@@ -34,7 +34,7 @@ __all__ = [
 Model = TypeVar("Model", bound=Strict)
 Chain = tuple[Path, ...]
 
-REFERENCES = {"chip": {"tile": "tile"}, "tile": {}, "workload": {}, "study": {}}
+REFERENCES = {"chip": {"tile": "tile"}, "tile": {}, "workload": {}, "study": {}, "review": {}}
 """Which keys of a kind of document name another document."""
 
 MAX_FILES = 32

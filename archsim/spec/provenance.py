@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from archsim.spec.base import Status, Strict
 
@@ -22,6 +23,24 @@ class Published(Strict):
     source: str
     status: Status
     note: str = ""
+    at: Annotated[dict[str, Any], Field(min_length=1)] | None = None
+    """Keys changed to what the figure was taken at, as ``tile.core.components.adc.bits: 3``."""
+    when: str = ""
+    """The same in words, as tables show it."""
+    reading: str | None = None
+    """The name of the reading of the paper under which archsim is held to the figure, if it does not agree as it is."""
+    reason: str = ""
+    """Why archsim's value differs.  A figure without it is one that agrees, and is held to that."""
+    missing: str = ""
+    """What is not published without which the figure cannot be computed; it is then not compared."""
+
+    @model_validator(mode="after")
+    def _one_word(self) -> Published:
+        if self.missing and (self.reason or self.reading):
+            raise PydanticCustomError("missing", "a figure that cannot be computed has no reason and no reading", {})
+        if self.at is not None and not self.when:
+            raise PydanticCustomError("when", "'at' needs its words in 'when'", {})
+        return self
 
 
 class Reading(Strict):

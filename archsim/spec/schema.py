@@ -8,13 +8,20 @@ from archsim.errors import ArchsimError, nearest
 from archsim.spec.base import Strict
 from archsim.spec.chip import Chip
 from archsim.spec.component import component_kinds, row_schema
+from archsim.spec.review import Review
 from archsim.spec.study import Study
 from archsim.spec.tile import Tile
 from archsim.spec.workload import Workload
 
 __all__ = ["MODELS", "json_schema"]
 
-MODELS: dict[str, type[Strict]] = {"chip": Chip, "tile": Tile, "workload": Workload, "study": Study}
+MODELS: dict[str, type[Strict]] = {
+    "chip": Chip,
+    "tile": Tile,
+    "workload": Workload,
+    "study": Study,
+    "review": Review,
+}
 """The model of each kind of document."""
 
 _PARTIAL = {"type": "object", "description": "keys laid over those of the file that is extended"}

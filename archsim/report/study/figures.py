@@ -17,7 +17,7 @@ from archsim.report.study.analysis import fronts
 from archsim.report.tables import as_csv
 from archsim.spec.study import METRICS, Study
 
-__all__ = ["COLUMN_INCHES", "write_figures"]
+__all__ = ["COLOURS", "COLUMN_INCHES", "MARKERS", "paper_figure", "write_figures"]
 
 COLUMN_INCHES = 3.5
 """The width of a column of an IEEE or ACM page, 88.9 mm."""
@@ -56,7 +56,7 @@ def _file_name(name: str) -> str:
 
 
 @contextmanager
-def _figure(folder: Path, name: str, height: float, numbers: Records) -> Iterator[Any]:
+def paper_figure(folder: Path, name: str, height: float, numbers: Records) -> Iterator[Any]:
     """Axes of a figure that is written as PDF and PNG, the same bytes each time, with its numbers as CSV."""
     plt = require_plot()
     style = {"font.size": 7, "axes.linewidth": 0.5, "pdf.fonttype": 42, "ps.fonttype": 42, "legend.frameon": False}
@@ -87,7 +87,7 @@ def _pareto(study: Study, records: Records, front: Any, folder: Path, name: str)
         {**{key: r[key] for key in labels}, x: r[x], y: r[y], "feasible": r["feasible"], "front": r["point"] in best}
         for r in shown
     ]
-    with _figure(folder, name, 2.4, numbers) as axes:
+    with paper_figure(folder, name, 2.4, numbers) as axes:
         for index, design in enumerate(study.designs):
             of = [r for r in shown if r["design"] == design.shown]
             style = {"marker": MARKERS[index % 8], "color": COLOURS[index % 8], "linestyle": "none"}
@@ -117,7 +117,7 @@ def _breakdown(study: Study, records: Records, parts: Records, column: str, fold
     groups = [[name] for name in largest[:7]] + ([largest[7:]] if largest[7:] else [])
     kept = [{"point": n["point"], "component": n["component"], column: n[column]} for n in numbers]
     name, _, _ = f"breakdown-{column}".partition("_")
-    with _figure(folder, name, 1.0 + 0.2 * len(wanted), kept) as axes:
+    with paper_figure(folder, name, 1.0 + 0.2 * len(wanted), kept) as axes:
         left = dict.fromkeys(wanted, 0.0)
         for index, group in enumerate(groups):
             widths = [sum(by.get((point, name), 0.0) for name in group) for point in wanted]
@@ -151,7 +151,7 @@ def _sensitivity(study: Study, sensitivities: Records, folder: Path) -> None:
     shown = [row for row in sensitivities if row["metric"] in metrics]
     names = list(dict.fromkeys(row["parameter"] for row in shown))
     by = {(row["parameter"], row["metric"]): row for row in shown}
-    with _figure(folder, "sensitivity", 0.9 + 0.25 * len(names), shown) as axes:
+    with paper_figure(folder, "sensitivity", 0.9 + 0.25 * len(names), shown) as axes:
         height = 0.8 / len(metrics)
         for index, metric in enumerate(metrics):
             rows = [by.get((name, metric)) for name in names]

@@ -12,6 +12,7 @@ import pytest
 
 from archsim.hardware.rollup import Rollup, chip_rollup, tile_rollup, weights_per_tile
 from archsim.report.hardware import show_hardware
+from archsim.spec.chip import Chip
 from archsim.spec.component import Component
 from archsim.spec.loader import load_chip, load_tile
 from archsim.units import DIMENSIONS, Quantity
@@ -152,7 +153,11 @@ TIMING = {"interval", "latency", "peak"}
 
 def outputs(name: str, *overrides: str) -> dict[str, Any]:
     """What follows from the files, in groups."""
-    chip = load_chip(name, overrides).model
+    return outputs_of(load_chip(name, overrides).model)
+
+
+def outputs_of(chip: Chip) -> dict[str, Any]:
+    """What follows from ``chip``, in groups."""
     sums = chip_rollup(chip)
     out: dict[str, Any] = {f"{level}.power": sums.power_w[level] for level in LEVELS}
     out |= {f"{level}.area": sums.area_mm2[level] for level in LEVELS}
@@ -359,7 +364,7 @@ def test_the_table_by_bits_moves_the_totals_where_the_resolution_is_not_the_rate
 
 # -- no total, peak or published figure is an input ---------------------------------------------
 
-OWN = {"paper", "ratio"}
+OWN = {"paper", "ratio", "verdict", "reason"}
 
 
 @pytest.mark.parametrize("name", CHIPS)

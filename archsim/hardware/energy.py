@@ -1,0 +1,46 @@
+"""The power of a row at the chip's peak, also of rows that are given by the energy of an action.
+
+A row with a ``power`` takes that.  One with an ``energy`` takes it for every action: those of an MVM that fills the
+arrays of the core, each interval between two MVMs,
+
+    crossbar        arrays · steps reads                       sample-and-hold   arrays · columns · steps samples
+    DAC             count · steps drives                       ADC, shift-add    arrays · conversions · steps
+
+and every other row as many actions a second as its rate or bandwidth allows.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from archsim.hardware.mvm import conversions_per_read, crossbar, input_steps, mvm_timing
+from archsim.spec.component import Component
+from archsim.spec.tile import Core, Tile
+from archsim.units import PICOSECONDS
+
+__all__ = ["actions_per_mvm", "peak_power_w"]
+
+PER_MVM = ("crossbar", "dac", "sample-hold", "adc", "shift-add")
+"""Kinds of which an MVM takes a number of actions that its arrays and steps determine."""
+
+
+def actions_per_mvm(core: Core, row: Component) -> int:
+    """Unit actions of ``row``, one of the kinds PER_MVM, in one MVM of all arrays of ``core``."""
+    array, steps = crossbar(core), input_steps(core)
+    each = {
+        "crossbar": array.count,
+        "dac": row.count,
+        "sample-hold": array.count * array.columns,
+    }
+    return steps * each.get(row.kind, array.count * conversions_per_read(core))
+
+
+def peak_power_w(tile: Tile, level: str, row: Component) -> float:
+    """Power in W of ``row`` of ``level`` (core, tile or chip) with every array of ``tile`` busy."""
+    if row.energy is None:
+        return row.power_w()
+    cycle_ps = tile.core.cycle_ps if level == "core" else tile.cycle_ps
+    rate = row.actions_per_s(cycle_ps)
+    if level == "core" and row.kind in PER_MVM:
+        rate = Fraction(actions_per_mvm(tile.core, row) * PICOSECONDS, mvm_timing(tile).interval_ps)
+    return row.energies_j(cycle_ps)[row.unit_action] * float(rate) / row.shared_by
