@@ -9,11 +9,14 @@ import io
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from archsim import cli_tables
 from archsim._version import __version__
+from archsim.cli_common import Json
+from archsim.cli_common import emit as _emit
 from archsim.errors import ArchsimError
 
 __all__ = ["app", "main"]
@@ -27,7 +30,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for stdout.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, as tile.core.components.adc.bits=6; repeatable."),
@@ -56,21 +58,6 @@ def _common(
     ] = False,
 ) -> None:
     pass
-
-
-def _emit(value: Any, target: Path | None) -> bool:
-    """Write ``value`` where ``--json`` says; True if standard output is taken by it."""
-    if target is None:
-        return False
-    from archsim.report.files import write_json
-
-    if str(target) == "-":
-        import json
-
-        typer.echo(json.dumps(value, indent=2, allow_nan=False))
-        return True
-    write_json(target, value)
-    return False
 
 
 @app.command("list")
@@ -507,6 +494,9 @@ def report(
     require_folder(where)
     for name in write_report(folder, to, where):
         typer.echo(str(where / name))
+
+
+cli_tables.add_to(app)
 
 
 def main() -> None:

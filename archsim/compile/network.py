@@ -18,9 +18,10 @@ from archsim.compile.lower import Lowered, lower
 from archsim.compile.place import Mapped, Placement
 from archsim.compile.planner import Attempt, attempts, buffer_bits, once, planners
 from archsim.compile.replicate import Copies, given
-from archsim.compile.sharing import SharedAttempt, blocks_needed, require_resident, shared_attempts
+from archsim.compile.sharing import SharedAttempt, require_resident, shared_attempts
 from archsim.compile.slicing import slice_layer, slot_shape
 from archsim.errors import CompileError
+from archsim.hardware.mac import weights_a_tile
 from archsim.noc.board import HOST, Board
 from archsim.program import Program, Stage
 from archsim.spec.chip import Chip
@@ -91,13 +92,18 @@ def arrays_needed(graph: Graph, chip: Chip) -> dict[str, int]:
     return {layer.name: layer.experts * slice_layer(layer, shape).arrays for layer in graph.matrix_layers}
 
 
+def weights_of(graph: Graph) -> int:
+    """The weights of all layers, of all experts."""
+    return sum(layer.weights for layer in graph.matrix_layers)
+
+
 def chips_to_fit(graph: Graph, chip: Chip) -> int:
     """The chips of the smallest board that holds every layer once."""
     graph = with_host(chip.tile, graph)
     require_units(chip.tile, list(graph.layers))
     core, shape = chip.tile.core, slot_shape(chip.tile)
     if core.digital:
-        chips = -(-blocks_needed(graph, chip) // (chip.tiles * shape.per_tile))
+        chips = -(-weights_of(graph) // (chip.tiles * weights_a_tile(chip.tile)))
         while next(shared_attempts(graph, chip, chips), None) is None:
             chips += 1
         return chips
@@ -174,11 +180,11 @@ def _compile_digital(
         raise CompileError(f"component detail: the steps of a mac-array have no components, and {chip.name} has one")
     ways = list(shared_attempts(graph, chip, board.chips))
     if not ways:
-        shape, needed = slot_shape(chip.tile), blocks_needed(graph, chip)
+        have, needed = board.tiles * weights_a_tile(chip.tile), weights_of(graph)
+        gap = "too few" if needed > have else "but the parts of its layers leave gaps in the tiles"
         raise CompileError(
-            f"{graph.name} does not fit {board.chips} × {chip.name}: its weights take {needed} blocks of "
-            f"{shape.rows} × {shape.weights}, the board has {board.tiles * shape.per_tile}. "
-            f"{chips_to_fit(graph, chip)} chips hold it once."
+            f"{graph.name} does not fit {board.chips} × {chip.name}: it has {needed} weights, the board holds {have}, "
+            f"{gap}. {chips_to_fit(graph, chip)} chips hold it once."
         )
     return _best(graph, board, iter(ways), check_buffers)
 

@@ -7,8 +7,8 @@ a layer takes
 
     ceil(W / copies) · ceil(B / row pieces) · ceil(C / column pieces)
 
-steps of each tile that it is on, and copies · B · C blocks of the board's memory.  The copies of a layer work on strips
-of its input.  Of S bits in it, a chip of M gets about
+steps of each tile that it is on, and copies times its weights of the board's memory.  The copies of a layer work on
+strips of its input.  Of S bits in it, a chip of M gets about
 
     S / min(copies, M) - S / M + (halo of its strip)
 
@@ -31,13 +31,13 @@ from archsim.compile.replicate import Copies, most_copies
 from archsim.compile.slicing import PARTIALS, Part, Slots, slice_layer, slot_shape
 from archsim.components.link import ChipLink
 from archsim.errors import CompileError
-from archsim.hardware.mac import mac_array, step_cycle_ps, weight_memory
+from archsim.hardware.mac import mac_array, step_cycle_ps, weight_memory, weights_a_tile
 from archsim.spec.chip import Chip
 from archsim.spec.tile import Tile
 from archsim.units import PICOSECONDS
 from archsim.workload.graph import Graph, Layer
 
-__all__ = ["SharedAttempt", "SharedPlanner", "blocks_needed", "require_resident", "shared_attempts"]
+__all__ = ["SharedAttempt", "SharedPlanner", "require_resident", "shared_attempts"]
 
 PRICES = 40
 """Prices of memory that are tried: each halves the range, from none to where one copy of each layer is the choice."""
@@ -63,7 +63,7 @@ class _Grid:
 class _Choice:
     grid: _Grid
     time_s: float
-    blocks: int
+    weights: int
 
 
 class SharedPlanner:
@@ -71,6 +71,7 @@ class SharedPlanner:
 
     def __init__(self, graph: Graph, chip: Chip, chips: int) -> None:
         self.shape = slot_shape(chip.tile)
+        self.room = weights_a_tile(chip.tile)
         self.tiles, self.chips = chips * chip.tiles, chips
         self._step_s = step_cycle_ps(chip.tile) / PICOSECONDS
         link = chip.row(chip.noc.chip_link)
@@ -98,7 +99,7 @@ class SharedPlanner:
 
     def _row_pieces(self, slots: Slots, copies: int) -> list[int]:
         """Pieces along the rows: as few as a tile's memory wants; more for a single copy that leaves tiles over."""
-        least = -(-slots.row_blocks // self.shape.per_tile)
+        least = -(-slots.row_blocks * self.shape.rows * self.shape.weights // self.room)
         if slots.bundles > 1:
             return [1]
         spare = self.tiles // (copies * slots.column_blocks)
@@ -113,7 +114,7 @@ class SharedPlanner:
             each = -(-slots.row_blocks // grid.rows) * -(-slots.column_blocks // grid.columns)
         strips = grid.copies * (grid.columns if slots.bundles > 1 else 1)
         time_s = windows * each * self._step_s + self._arriving(layer, strips) * self._bit_s
-        return _Choice(grid, time_s, grid.copies * slots.count)
+        return _Choice(grid, time_s, grid.copies * layer.weights // layer.experts)
 
     def _arriving(self, layer: Layer, strips: int) -> float:
         """Values that come to a chip from others, of an input that is read in so many strips."""
@@ -124,10 +125,10 @@ class SharedPlanner:
         return whole / cut - whole / self.chips + max(0, halo)
 
     def grids(self, price: float) -> dict[str, _Grid]:
-        """The grid of each layer that takes the least time if a block of memory costs ``price`` seconds; of equals the
-        one with the least memory, then with the fewest parts."""
+        """The grid of each layer that takes the least time if the memory of a weight costs ``price`` seconds; of equals
+        the one with the least memory, then with the fewest parts."""
         return {
-            name: min(found, key=lambda c: (c.time_s + price * c.blocks, c.blocks, c.grid.parts)).grid
+            name: min(found, key=lambda c: (c.time_s + price * c.weights, c.weights, c.grid.parts)).grid
             for name, found in self._choices.items()
         }
 
@@ -151,27 +152,27 @@ class SharedPlanner:
     def place(self, grids: dict[str, _Grid]) -> list[Placement] | None:
         """Where every part stands; None if the memories of the tiles cannot take them all.  Layers with the largest
         parts go first."""
-        free = [self.shape.per_tile] * self.tiles
+        free = [self.room] * self.tiles
         placements: list[Placement] = []
-        order = sorted(self.mapped(grids), key=lambda m: -max(part.count for part in m.parts))
+        order = sorted(self.mapped(grids), key=lambda m: -max(part.cells_used for part in m.parts))
         for mapped in order:
             copies = grids[mapped.layer.name].copies
             for copy in range(copies):
                 for index, part in enumerate(mapped.parts):
                     number, total = copy * len(mapped.parts) + index, copies * len(mapped.parts)
-                    tile = _nearest(free, number * self.tiles // total, part.count)
+                    tile = _nearest(free, number * self.tiles // total, part.cells_used)
                     if tile is None:
                         return None
-                    free[tile] -= part.count
+                    free[tile] -= part.cells_used
                     placements.append(Placement(mapped.layer.name, index, copy, 1, tile))
         return sorted(placements, key=lambda p: (p.layer, p.first, p.part))
 
 
-def _nearest(free: list[int], wanted: int, blocks: int) -> int | None:
+def _nearest(free: list[int], wanted: int, weights: int) -> int | None:
     """The tile nearest to ``wanted`` with so much memory free."""
     for away in range(len(free)):
         for tile in (wanted + away, wanted - away):
-            if 0 <= tile < len(free) and free[tile] >= blocks:
+            if 0 <= tile < len(free) and free[tile] >= weights:
                 return tile
     return None
 
@@ -221,12 +222,6 @@ def require_resident(tile: Tile) -> None:
             f"tile {tile.name!r}: networks run on mac-arrays with dataflow: adder-tree whose weights stand in an edram "
             f"or sram of the tile; this one is {mac_array(tile.core).dataflow}, with weights in {name} ({memory.kind})"
         )
-
-
-def blocks_needed(graph: Graph, chip: Chip) -> int:
-    """Blocks of memory that hold each layer once, with all of its experts."""
-    shape = slot_shape(chip.tile)
-    return sum(layer.experts * slice_layer(layer, shape).count for layer in graph.matrix_layers)
 
 
 def shared_attempts(graph: Graph, chip: Chip, chips: int) -> Iterator[SharedAttempt]:

@@ -18,7 +18,7 @@ from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
-from archsim.hardware.mac import blocks_per_core, mac_array
+from archsim.hardware.mac import mac_array, weights_a_tile
 from archsim.hardware.mvm import cells_per_weight, crossbar
 from archsim.spec.tile import Tile
 from archsim.workload.graph import Layer
@@ -60,7 +60,8 @@ def slot_shape(tile: Tile) -> SlotShape:
     """
     core = tile.core
     if core.digital:
-        array, held = mac_array(core), core.count * blocks_per_core(tile)
+        array = mac_array(core)
+        held = -(-weights_a_tile(tile) // (array.inputs * array.outputs))
         return SlotShape(array.inputs, array.outputs, 1, held, held)
     grid, cells = crossbar(core), cells_per_weight(core)
     if core.encoding.slices == "side-by-side":

@@ -7,7 +7,7 @@ from math import ceil
 
 from archsim.compile.builder import Work
 from archsim.compile.slicing import Part, slot_shape
-from archsim.hardware.mac import block_bits, lanes_a_step, mac_array, weight_memory
+from archsim.hardware.mac import lanes_a_step, mac_array, weight_memory
 from archsim.hardware.mvm import conversions_per_read, crossbar, input_steps
 from archsim.spec.tile import Tile
 from archsim.units import duration_ps
@@ -114,7 +114,7 @@ class CoreWork:
 class MacWork:
     """Counts what a mac-array, its weight memory and registers do: as :class:`CoreWork`, for a digital core.
 
-    For one window, a part of s blocks: s·outputs lane cycles of the array, and s blocks read from the memory.
+    For one window, a part of s blocks: s·outputs lane cycles of the array, and all of its weights read from the memory.
     """
 
     def __init__(self, tile: Tile, work: Work) -> None:
@@ -132,7 +132,7 @@ class MacWork:
         """Count the steps of ``windows`` windows in ``part``."""
         core, steps = self.tile.core, windows * part.count
         self.work.add(f"core.{self.array}", "lane", steps * mac_array(core).outputs)
-        self.work.add(self.memory, "byte", steps * block_bits(core) / 8)
+        self.work.add(self.memory, "byte", windows * part.cells_used * core.encoding.weight_bits / 8)
 
     def count_out(self, values: int, windows: int) -> None:
         """Count the passage of ``values`` outputs of each of ``windows`` windows through a tile's output registers."""

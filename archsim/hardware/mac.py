@@ -24,12 +24,12 @@ from archsim.units import duration_ps
 
 __all__ = [
     "block_bits",
-    "blocks_per_core",
     "lanes_a_step",
     "mac_array",
     "peak_macs_per_s",
     "step_cycle_ps",
     "weight_memory",
+    "weights_a_tile",
 ]
 
 
@@ -58,10 +58,11 @@ def _of_one_core(tile: Tile, amount: Fraction) -> Fraction:
     return amount / (1 if tile.core.weights in tile.core.components else tile.core.count)
 
 
-def blocks_per_core(tile: Tile) -> int:
-    """Whole blocks that the weight memory of one core holds."""
+def weights_a_tile(tile: Tile) -> int:
+    """The weights that the memories of a tile hold.  Those of a block that is not full take only their own room."""
     _, memory = weight_memory(tile)
-    return int(_of_one_core(tile, memory.count * memory.capacity.value)) // block_bits(tile.core)
+    held = tile.core.count * _of_one_core(tile, memory.count * memory.capacity.value)
+    return int(held) // tile.core.encoding.weight_bits
 
 
 def _steps_per_s(tile: Tile) -> Fraction:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from archsim.hardware.mac import block_bits, blocks_per_core, mac_array, peak_macs_per_s
+from archsim.hardware.mac import mac_array, peak_macs_per_s, weights_a_tile
 from archsim.hardware.mvm import cells_per_weight, crossbar, mvm_timing
 from archsim.spec.chip import Chip
 from archsim.spec.component import Component
@@ -118,7 +118,7 @@ def weights_per_tile(tile: Tile) -> int:
     """The weights that the arrays of one tile hold, unit columns aside."""
     core = tile.core
     if core.digital:
-        return core.count * blocks_per_core(tile) * block_bits(core) // core.encoding.weight_bits
+        return weights_a_tile(tile)
     array = crossbar(core)
     cells = cells_per_weight(core)
     if core.encoding.slices == "side-by-side":
@@ -196,7 +196,7 @@ class _Arrays(NamedTuple):
 def _arrays(tile: Tile) -> _Arrays:
     core = tile.core
     if core.digital:
-        return _Arrays(core.count * mac_array(core).count, core.count * blocks_per_core(tile) * block_bits(core))
+        return _Arrays(core.count * mac_array(core).count, weights_a_tile(tile) * core.encoding.weight_bits)
     array = crossbar(core)
     count = core.count * array.count
     return _Arrays(count, count * array.rows * array.columns * array.cell_bits)

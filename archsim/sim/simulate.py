@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from archsim._version import __version__
 from archsim.compile.network import Compiled
-from archsim.hardware.mac import blocks_per_core, mac_array
+from archsim.hardware.mac import mac_array, weights_a_tile
 from archsim.hardware.mvm import cells_per_weight, crossbar
 from archsim.hardware.rollup import Rollup, chip_rollup
 from archsim.program import Program
@@ -162,10 +162,11 @@ def busiest(outcome: Outcome) -> Server:
 def _cells(compiled: Compiled) -> dict[str, float]:
     """Cells that hold a weight over the cells of the arrays in use, and of the whole board."""
     tile = compiled.board.chip.tile
-    core = tile.core
+    core, on_board = tile.core, 0.0
     if core.digital:
         held, grid = compiled.weights_held, mac_array(core)
-        each, on_board = grid.inputs * grid.outputs, compiled.board.tiles * core.count * blocks_per_core(tile)
+        each = grid.inputs * grid.outputs
+        on_board = compiled.board.tiles * weights_a_tile(tile) / each
     else:
         held, array = compiled.weights_held * cells_per_weight(core), crossbar(core)
         each, on_board = array.rows * array.columns, compiled.board.tiles * core.count * array.count
