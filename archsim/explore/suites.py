@@ -80,9 +80,7 @@ ISAAC = Suite(
     published=(
         Figure("throughput over DaDianNao", ("throughput",), "14.8", "verified_2src", S6),
         Figure("energy of DaDianNao over ISAAC-CE", ("energy gated", "energy always on"), "5.5", "verified_2src", S6),
-        Figure(
-            "power over DaDianNao", ("power gated", "power always on"), "1.95", "verified", "full-text notes: + 95 %"
-        ),
+        Figure("power over DaDianNao", ("power gated", "power always on"), "1.95", "verified", "notes: + 95 %"),
         Figure("computational density over DaDianNao", ("peak/mm2",), "7.5", "verified_2src", f"{S6}; Table IV"),
         Figure("power efficiency over DaDianNao", ("peak/W",), "2.19", "verified_2src", "text: + 119 %; Table IV"),
     ),
