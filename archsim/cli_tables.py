@@ -29,10 +29,15 @@ Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write th
 
 @tables.command("isaac-benchmarks")
 def isaac_benchmarks(
-    workload: Networks = None, images: Images = 4, jobs: Jobs = None, out: Out = None, json: Json = None
+    workload: Networks = None,
+    readings: Annotated[bool, typer.Option(help="Run also each design with something read in another way.")] = False,
+    images: Images = 4,
+    jobs: Jobs = None,
+    out: Out = None,
+    json: Json = None,
 ) -> None:
     """ISAAC's networks on ISAAC-CE and DaDianNao, on boards of 16 chips: throughput, energy, latency."""
-    _benchmarks("isaac-benchmarks", workload, images, jobs, out, json)
+    _benchmarks("isaac-benchmarks", workload, readings, images, jobs, out, json)
 
 
 @tables.command("puma-benchmarks")
@@ -40,11 +45,17 @@ def puma_benchmarks(
     workload: Networks = None, images: Images = 4, jobs: Jobs = None, out: Out = None, json: Json = None
 ) -> None:
     """PUMA's networks on PUMA and DaDianNao: throughput, energy, latency; published GPU ratios beside."""
-    _benchmarks("puma-benchmarks", workload, images, jobs, out, json)
+    _benchmarks("puma-benchmarks", workload, False, images, jobs, out, json)
 
 
 def _benchmarks(
-    name: str, workload: list[str] | None, images: int, jobs: int | None, out: Path | None, json: Path | None
+    name: str,
+    workload: list[str] | None,
+    readings: bool,
+    images: int,
+    jobs: int | None,
+    out: Path | None,
+    json: Path | None,
 ) -> None:
     import sys
 
@@ -58,7 +69,7 @@ def _benchmarks(
     from archsim.report.progress import progress
 
     require_folder(out)
-    wanted, chosen = options(images, None, None, True, None), suite(name, workload or [])
+    wanted, chosen = options(images, None, None, True, None), suite(name, workload or [], readings=readings)
     results = []
     with progress(1 + len(chosen.networks) * len(chosen.cases)) as report:
         for result in run_suite(chosen, wanted, report, jobs or processors()):

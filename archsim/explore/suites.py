@@ -114,9 +114,9 @@ PUMA = Suite(
 SUITES = {suite.name: suite for suite in (ISAAC, PUMA)}
 
 
-def suite(name: str, networks: Sequence[str] = ()) -> Suite:
-    """The suite of that name, with only some of its networks if ``networks`` names any."""
-    found = SUITES[name]
+def suite(name: str, networks: Sequence[str] = (), *, readings: bool = True) -> Suite:
+    """The suite of that name, with only some of its networks if ``networks`` names any, or without its readings."""
+    found = SUITES[name] if readings else replace(SUITES[name], readings=())
     for network in networks:
         if network not in found.networks:
             hint = nearest(network, found.networks) or f"; it has {', '.join(found.networks)}"

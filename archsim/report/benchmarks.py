@@ -17,8 +17,8 @@ NOTE = (
     "energy gated: the actions of an inference, and stated static power × interval; always on: every component at full "
     "power all the time. Ratios are how many times a design's throughput, peak and power are those of the other, and "
     "how many times less its latency and energy. throughput = peak × share of peak, of the whole boards; the share is "
-    "of the peak as the paper counts it. Means are over the networks that both run. limited by: the server that is busy "
-    "for the largest share of the interval."
+    "of the peak as the paper counts it. Means are over the networks that both run. limited by: the server that is "
+    "busy for the largest share of the interval."
 )
 
 SHOWN = ("network", "design", "chips", "TOPS", "share of peak", "latency_s", "energy_gated_j", "energy_always_on_j")
