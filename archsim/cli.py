@@ -13,8 +13,7 @@ from typing import Annotated
 
 import typer
 
-from archsim import cli_accuracy
-from archsim import cli_published
+from archsim import cli_accuracy, cli_published, cli_tables
 from archsim._version import __version__
 from archsim.cli_common import Json
 from archsim.cli_common import emit as _emit
@@ -499,6 +498,7 @@ def report(
 
 cli_accuracy.add_to(app)
 cli_published.add_to(app)
+cli_tables.add_to(app)
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from archsim.compile.riders import Riders
 from archsim.compile.slicing import Part
 from archsim.compile.spread import Spread, ready_times
 from archsim.compile.tensors import HOST_FIRINGS, IN_REGISTERS, Tensor, layer_window, rows_per_channel
+from archsim.compile.work import MacWork
 from archsim.errors import CompileError
 from archsim.noc.board import HOST
 from archsim.program import Hop
@@ -89,10 +90,17 @@ class _Lowering(Riders):
                     windows = -(-layer.windows // copies[layer.name]) * placement.copies
                     demand, spatial = self.mapped[layer.name].demand, rows_per_channel(layer, rows * columns)
                     used[placement.tile] += demand.bits(part, spatial, windows, value_bits)
-        turns = max(-(-layer.windows // copies[layer.name]) for layer in self.graph.matrix_layers)
-        self.spread = Spread.over(used, buffer_bits, turns * self.timing.interval_ps)
+        self.spread = Spread.over(used, buffer_bits, self._pace_ps(copies))
         riders = [layer for layer in self.graph if layer.reads and not layer.matrix and not layer.host]
         self.vector_ps = max(1.0, sum(self._tile_ps(layer) for layer in riders))
+
+    def _pace_ps(self, copies: dict[str, int]) -> int:
+        """The time between two inferences by the cores alone: of mac-arrays, that of all layers in a tile together."""
+        turns = {layer.name: -(-layer.windows // copies[layer.name]) for layer in self.graph.matrix_layers}
+        if not self.tile.core.digital:
+            return max(turns.values()) * self.timing.interval_ps
+        steps = {name: turns[name] * max(part.count for part in self.mapped[name].parts) for name in turns}
+        return sum(steps.values()) * self.timing.interval_ps
 
     def _grid_of(self, name: str) -> tuple[int, int]:
         """Rows and columns of an output, looking through flatten."""
@@ -251,7 +259,7 @@ class _Lowering(Riders):
         inputs = part.inputs[1] - part.inputs[0]
         bits = group.count * inputs * builder.value_bits
         buffer = builder.hop(("buffer", placement.tile), bits)
-        hops = [buffer, builder.hop(("bus", placement.tile), bits, 0)]
+        hops = [buffer, builder.hop(("bus", placement.tile), bits, 0), *self._array_hop(group, part, placement.tile)]
         loading = self.core_work.load_ps(part)
         before = sum(timing.before_ps) + loading
         layer, tile = group.layer.name, placement.tile
@@ -271,6 +279,14 @@ class _Lowering(Riders):
         builder.local(f"{name} operands", fetch, mvm, group.firings, bits, hops, capacity)
         self.core_work.count_mvm(part, group.firings if group.layer.private else group.windows)
         return fetch, mvm
+
+    def _array_hop(self, group: _Group, part: Part, tile: int) -> list[Hop]:
+        """The mac-array that the operands of a firing cross, which all layers in a tile share; none in a crossbar."""
+        work = self.core_work
+        if not isinstance(work, MacWork):
+            return []
+        steps = part.count * (1 if group.layer.private else group.count)
+        return [self.builder.hop(("unit", tile, work.array), work.lanes(steps), 1)]
 
     def _sum(self, group: _Group, tree: SumTree, mvms: dict[Placement, int], parent: Parent | None = None) -> int:
         """The stages that add up one range of outputs along a tree of tiles; the root applies the activation and

@@ -18,8 +18,10 @@ from archsim.compile.lower import Lowered, lower
 from archsim.compile.place import Mapped, Placement
 from archsim.compile.planner import Attempt, attempts, buffer_bits, once, planners
 from archsim.compile.replicate import Copies, given
+from archsim.compile.sharing import SharedAttempt, require_resident, shared_attempts
 from archsim.compile.slicing import slice_layer, slot_shape
 from archsim.errors import CompileError
+from archsim.hardware.mac import weights_a_tile
 from archsim.noc.board import HOST, Board
 from archsim.program import Program, Stage
 from archsim.spec.chip import Chip
@@ -30,6 +32,9 @@ __all__ = ["Compiled", "Replication", "arrays_needed", "chips_to_fit", "compile_
 Replication = Literal["balanced", "none"] | Mapping[str, int]
 """How many copies: balanced for the smallest interval, one of each, or a user's own factors."""
 
+
+Way = Attempt | SharedAttempt
+"""A way to place a network: on crossbars, which are one layer's, or on mac-arrays that layers share."""
 
 MUCH = 1.15
 """How many times as long as the slowest stage the busiest link may work before other placements are tried."""
@@ -83,15 +88,25 @@ class Compiled:
 
 def arrays_needed(graph: Graph, chip: Chip) -> dict[str, int]:
     """Arrays that hold each layer once, with all of its experts."""
-    shape = slot_shape(chip.tile.core)
+    shape = slot_shape(chip.tile)
     return {layer.name: layer.experts * slice_layer(layer, shape).arrays for layer in graph.matrix_layers}
+
+
+def weights_of(graph: Graph) -> int:
+    """The weights of all layers, of all experts."""
+    return sum(layer.weights for layer in graph.matrix_layers)
 
 
 def chips_to_fit(graph: Graph, chip: Chip) -> int:
     """The chips of the smallest board that holds every layer once."""
     graph = with_host(chip.tile, graph)
     require_units(chip.tile, list(graph.layers))
-    core, shape = chip.tile.core, slot_shape(chip.tile.core)
+    core, shape = chip.tile.core, slot_shape(chip.tile)
+    if core.digital:
+        chips = -(-weights_of(graph) // (chip.tiles * weights_a_tile(chip.tile)))
+        while next(shared_attempts(graph, chip, chips), None) is None:
+            chips += 1
+        return chips
     per_chip = chip.tiles * core.count * core.the("crossbar")[1].count
     if not shape.per_core:
         raise CompileError(f"tile {chip.tile.name!r}: a core has too few arrays for the slices of one weight")
@@ -144,6 +159,8 @@ def _compile(
 ) -> Compiled:
     graph = with_host(chip.tile, graph)
     require_units(chip.tile, list(graph.layers))
+    if chip.tile.core.digital:
+        return _compile_digital(graph, Board(chip, chips), replication, check_buffers, component_detail)
     copies = once(graph) if isinstance(replication, str) else given(graph.matrix_layers, replication)
     ways = planners(graph, chip, chips, copies)
     if not ways:
@@ -154,11 +171,32 @@ def _compile(
     return _detailed(compiled, component_detail)
 
 
+def _compile_digital(
+    graph: Graph, board: Board, replication: Replication, check_buffers: bool, component_detail: frozenset[str]
+) -> Compiled:
+    """The same for mac-arrays, which the layers in a tile share."""
+    chip = board.chip
+    require_resident(chip.tile)
+    if replication != "balanced":
+        raise CompileError(f"replication: layers share the mac-arrays of {chip.name}; only balanced copies are planned")
+    if component_detail:
+        raise CompileError(f"component detail: the steps of a mac-array have no components, and {chip.name} has one")
+    ways = list(shared_attempts(graph, chip, board.chips))
+    if not ways:
+        have, needed = board.tiles * weights_a_tile(chip.tile), weights_of(graph)
+        gap = "too few" if needed > have else "but the parts of its layers leave gaps in the tiles"
+        raise CompileError(
+            f"{graph.name} does not fit {board.chips} × {chip.name}: it has {needed} weights, the board holds {have}, "
+            f"{gap}. {chips_to_fit(graph, chip)} chips hold it once."
+        )
+    return _best(graph, board, iter(ways), check_buffers)
+
+
 @dataclass(frozen=True)
 class _Draft:
     """A network placed and lowered, its capacities still unknown."""
 
-    attempt: Attempt
+    attempt: Way
     placements: list[Placement]
     builder: Builder
     lowered: Lowered
@@ -173,7 +211,7 @@ class _Draft:
         return busiest_stage_ps(self.program)
 
 
-def _best(graph: Graph, board: Board, ways: Iterator[Attempt], check_buffers: bool) -> Compiled:
+def _best(graph: Graph, board: Board, ways: Iterator[Way], check_buffers: bool) -> Compiled:
     """The first way of which no link needs much longer than its stages, or else the best of the first few; the next
     few if the buffers are too small for those."""
     failure: BufferTooSmallError | None = None
@@ -188,7 +226,7 @@ def _best(graph: Graph, board: Board, ways: Iterator[Attempt], check_buffers: bo
     raise failure
 
 
-def _different(ways: Iterator[Attempt]) -> Iterator[tuple[Attempt, list[Placement]]]:
+def _different(ways: Iterator[Way]) -> Iterator[tuple[Way, list[Placement]]]:
     """The ways that fit, with where everything stands; none that puts everything where one before did."""
     known: set[tuple[Placement, ...]] = set()
     for attempt in ways:
@@ -198,12 +236,12 @@ def _different(ways: Iterator[Attempt]) -> Iterator[tuple[Attempt, list[Placemen
             yield attempt, placements
 
 
-def _next_drafts(graph: Graph, board: Board, placed: Iterator[tuple[Attempt, list[Placement]]]) -> list[_Draft]:
+def _next_drafts(graph: Graph, board: Board, placed: Iterator[tuple[Way, list[Placement]]]) -> list[_Draft]:
     """The next ways, up to the first of which no link needs much longer than its stages."""
     drafts: list[_Draft] = []
     for attempt, placements in placed:
         builder = Builder(board, board.chip.tile.core.encoding.input_bits)
-        mapped = {m.layer.name: m for m in attempt.planner.mapped(attempt.copies)}
+        mapped = {m.layer.name: m for m in attempt.mapped()}
         lowered = lower(builder, graph, mapped, placements, attempt.copies)
         drafts.append(_Draft(attempt, placements, builder, lowered, builder.program()))
         if len(drafts) == TRIES or drafts[-1].links_ps <= MUCH * drafts[-1].stages_ps:
@@ -222,7 +260,7 @@ def _stage_tiles(stages: Iterable[Stage]) -> list[int]:
 
 def _finished(graph: Graph, board: Board, draft: _Draft, check_buffers: bool) -> Compiled:
     copies, placements = draft.attempt.copies, tuple(draft.placements)
-    mapped = {m.layer.name: m for m in draft.attempt.planner.mapped(copies)}
+    mapped = {m.layer.name: m for m in draft.attempt.mapped()}
     program, stage_tile = _with_room(draft.program, draft.builder, check_buffers)
     work = dict(draft.builder.work.counts)
     return Compiled(graph, board, copies, mapped, placements, program, draft.lowered, stage_tile, work)
@@ -251,7 +289,7 @@ def on_chip(compiled: Compiled, chip: Chip) -> Compiled:
 
 
 def _does_not_fit(graph: Graph, chip: Chip, chips: int, copies: Copies) -> CompileError:
-    core, shape = chip.tile.core, slot_shape(chip.tile.core)
+    core, shape = chip.tile.core, slot_shape(chip.tile)
     arrays_a_core = core.the("crossbar")[1].count
     cores = {m.name: -(-copies[m.name] * slice_layer(m, shape).count // shape.per_core) for m in graph.matrix_layers}
     needed, have = sum(cores.values()) * arrays_a_core, chips * chip.tiles * core.count * arrays_a_core

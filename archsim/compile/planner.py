@@ -126,7 +126,7 @@ class Planner:
 
     def __init__(self, graph: Graph, chip: Chip, chips: int, share: float, economy: Economy = ECONOMIES[0]) -> None:
         tile = chip.tile
-        shape: SlotShape = slot_shape(tile.core)
+        shape: SlotShape = slot_shape(tile)
         areas = max(1, round(chip.tiles / TILES_AN_AREA))
         bits, values = int(share * buffer_bits(tile)), tile.core.encoding.input_bits
         self.room = Room(chips, chip.tiles, tile.core.count, shape.per_core, bits, values, areas)
@@ -197,6 +197,10 @@ class Attempt:
     copies: Copies
     order: Order
     strict: bool
+
+    def mapped(self) -> list[Mapped]:
+        """Each layer in parts."""
+        return self.planner.mapped(self.copies)
 
     def placed(self) -> list[Placement] | None:
         """Where everything stands, None if it does not fit."""

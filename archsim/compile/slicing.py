@@ -18,8 +18,9 @@ from itertools import pairwise
 from math import inf
 from typing import NamedTuple
 
+from archsim.hardware.mac import mac_array, weights_a_tile
 from archsim.hardware.mvm import cells_per_weight, crossbar
-from archsim.spec.tile import Core
+from archsim.spec.tile import Tile
 from archsim.workload.graph import Layer
 
 __all__ = ["ECONOMIES", "PARTIALS", "Economy", "Part", "SlotShape", "Slots", "parts_of", "slice_layer", "slot_shape"]
@@ -52,13 +53,21 @@ class SlotShape:
     per_tile: int
 
 
-def slot_shape(core: Core) -> SlotShape:
-    """The slots of a core; a core with fewer arrays than a weight has slices cannot hold a weight."""
-    array, cells = crossbar(core), cells_per_weight(core)
+def slot_shape(tile: Tile) -> SlotShape:
+    """The slots of a core; a core with fewer arrays than a weight has slices cannot hold a weight.
+
+    Those of a mac-array are the blocks of weights in its memory; all cores of a tile work on them as one.
+    """
+    core = tile.core
+    if core.digital:
+        array = mac_array(core)
+        held = -(-weights_a_tile(tile) // (array.inputs * array.outputs))
+        return SlotShape(array.inputs, array.outputs, 1, held, held)
+    grid, cells = crossbar(core), cells_per_weight(core)
     if core.encoding.slices == "side-by-side":
-        return SlotShape(array.rows, array.columns // cells, 1, array.count, array.count * core.count)
-    per_core = array.count // cells
-    return SlotShape(array.rows, array.columns, cells, per_core, per_core * core.count)
+        return SlotShape(grid.rows, grid.columns // cells, 1, grid.count, grid.count * core.count)
+    per_core = grid.count // cells
+    return SlotShape(grid.rows, grid.columns, cells, per_core, per_core * core.count)
 
 
 @dataclass(frozen=True)

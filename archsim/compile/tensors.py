@@ -8,7 +8,7 @@ from archsim.compile.builder import Builder
 from archsim.compile.connect import Source
 from archsim.compile.deal import Shares
 from archsim.compile.reads import Intervals, Reads, Window, full_window
-from archsim.compile.work import CoreWork
+from archsim.compile.work import core_work
 from archsim.hardware.mvm import MvmTiming, mvm_timing
 from archsim.workload.graph import Graph, Layer
 
@@ -68,7 +68,7 @@ class Base:
         self.tile = builder.tile
         self.cycle_ps = builder.tile.cycle_ps
         self.timing: MvmTiming = mvm_timing(self.tile)
-        self.core_work = CoreWork(self.tile, builder.work)
+        self.core_work = core_work(self.tile, builder.work)
         self.tensors: dict[str, Tensor] = {}
         self.known = builder.known
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import ceil
 
 from archsim.compile.builder import Work
 from archsim.compile.slicing import Part, slot_shape
+from archsim.hardware.mac import lanes_a_step, mac_array, weight_memory
 from archsim.hardware.mvm import conversions_per_read, crossbar, input_steps
 from archsim.spec.tile import Tile
 from archsim.units import duration_ps
 
-__all__ = ["CoreWork"]
+__all__ = ["CoreWork", "MacWork", "core_work"]
 
 
 class CoreWork:
@@ -29,7 +31,7 @@ class CoreWork:
         self.tile = tile
         self.core = tile.core
         self.work = work
-        self.shape = slot_shape(tile.core)
+        self.shape = slot_shape(tile)
         self.steps = input_steps(tile.core)
         self.value_bytes = Fraction(tile.core.encoding.input_bits, 8)
         self._kinds = {name: row.kind for name, row in self.core.components.items()}
@@ -84,9 +86,7 @@ class CoreWork:
 
     def count_out(self, values: int, windows: int) -> None:
         """Count the passage of ``values`` outputs of each of ``windows`` windows through a tile's output registers."""
-        for name, row in self.tile.components.items():
-            if row.kind == "register":
-                self.work.add(f"tile.{name}", "byte", float(2 * values * windows * self.value_bytes))
+        _count_registers(self.tile, self.work, float(2 * values * windows * self.value_bytes))
 
     def _loads(self) -> int:
         assert self.core.issue is not None
@@ -109,3 +109,50 @@ class CoreWork:
     def store_ps(self) -> int:
         """The time in ps to issue the stores of one MVM of all slots of a core."""
         return self._issue_ps(self._stores() * self.shape.per_core) if self.core.issue else 0
+
+
+class MacWork:
+    """Counts what a mac-array, its weight memory and registers do: as :class:`CoreWork`, for a digital core.
+
+    For one window, a part of s blocks: s·outputs lane cycles of the array, and all of its weights read from the memory.
+    """
+
+    def __init__(self, tile: Tile, work: Work) -> None:
+        self.tile = tile
+        self.work = work
+        self.array, _ = tile.core.the("mac-array")
+        self.memory, _ = weight_memory(tile)
+        self.value_bytes = Fraction(tile.core.encoding.input_bits, 8)
+
+    def lanes(self, steps: int) -> int:
+        """Lane cycles for which ``steps`` steps keep the arrays of a tile busy."""
+        return ceil(steps * lanes_a_step(self.tile))
+
+    def count_mvm(self, part: Part, windows: int) -> None:
+        """Count the steps of ``windows`` windows in ``part``."""
+        core, steps = self.tile.core, windows * part.count
+        self.work.add(f"core.{self.array}", "lane", steps * mac_array(core).outputs)
+        self.work.add(self.memory, "byte", windows * part.cells_used * core.encoding.weight_bits / 8)
+
+    def count_out(self, values: int, windows: int) -> None:
+        """Count the passage of ``values`` outputs of each of ``windows`` windows through a tile's output registers."""
+        _count_registers(self.tile, self.work, float(2 * values * windows * self.value_bytes))
+
+    def load_ps(self, part: Part) -> int:
+        """The time in ps to issue loads: a digital core has no instructions."""
+        return 0
+
+    def store_ps(self) -> int:
+        """The time in ps to issue stores, likewise."""
+        return 0
+
+
+def core_work(tile: Tile, work: Work) -> CoreWork | MacWork:
+    """What counts the work of the cores of ``tile``."""
+    return MacWork(tile, work) if tile.core.digital else CoreWork(tile, work)
+
+
+def _count_registers(tile: Tile, work: Work, amount: float) -> None:
+    for name, row in tile.components.items():
+        if row.kind == "register":
+            work.add(f"tile.{name}", "byte", amount)

@@ -49,10 +49,12 @@ def array_config(tile: Tile) -> ArrayConfig:
 
 def _weights(core: Core) -> WeightCode:
     encoding = core.encoding
+    cell_bits = crossbar(core).cell_bits
+    assert encoding.scheme != "digital"  # that is of cores without a crossbar
     return WeightCode(
         scheme=encoding.scheme,
         bits=_at_most_16("core.encoding.weight_bits", encoding.weight_bits),
-        cell_bits=crossbar(core).cell_bits,
+        cell_bits=cell_bits,
         slice_bits=None if encoding.slice_bits is None else tuple(encoding.slice_bits),
         subtract=encoding.subtract,
         reference=encoding.reference,

@@ -9,6 +9,8 @@ where that is longer.  The groups are pipelined, so that with S steps and groups
 
 ISAAC (Shafiee et al., ISCA 2016, Fig. 4): 1 + (16 + 3 - 1) + 3 = 22 cycles of 100 ns, a new one every 16.
 PUMA (Ankit et al., ASPLOS 2019): 16 + 3 - 1 = 18 stages of 128 ns = 2304 ns.
+
+In a core with a mac-array, which has no input steps, an MVM is one block of weights: see :mod:`archsim.hardware.mac`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from archsim.components.crossbar import Crossbar
 from archsim.components.dac import DAC
 from archsim.components.rated import Operator
 from archsim.errors import CompileError
+from archsim.hardware.mac import mac_array, step_cycle_ps
 from archsim.spec.component import Component
 from archsim.spec.tile import Core, Tile
 from archsim.units import duration_ps
@@ -39,7 +42,9 @@ __all__ = [
 
 
 def crossbar(core: Core) -> Crossbar:
-    """The array row of a core."""
+    """The array row of a core; CompileError for one with a mac-array."""
+    if core.digital:
+        raise CompileError("core.components: a mac-array has no crossbar, and its values are exact")
     row = core.the("crossbar")[1]
     assert isinstance(row, Crossbar)
     return row
@@ -132,6 +137,9 @@ def mvm_timing(tile: Tile) -> MvmTiming:
         return tuple(_group_ps(tile, group, stepped) for group in groups)
 
     pipeline = core.pipeline
+    if core.digital:
+        cycles = (step_cycle_ps(tile),) * mac_array(core).step_cycles
+        return MvmTiming(durations(pipeline.before, False), cycles, durations(pipeline.after, False), 1, True)
     return MvmTiming(
         durations(pipeline.before, False),
         durations(pipeline.steps, True),

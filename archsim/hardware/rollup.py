@@ -7,16 +7,18 @@ Peak throughput follows from geometry and timing: with W weights in an array,
 
     peak = 2 × (MACs of one MVM in all arrays) / (interval between MVMs),
 
-two operations a multiply-accumulate.  Nothing here reads a published figure before the roll-up is done.
+two operations a multiply-accumulate; that of mac-arrays is 2 × (MACs a cycle) × (cycles a second).  Nothing here reads
+a published figure before the roll-up is done.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from archsim.hardware.energy import peak_power_w
+from archsim.hardware.mac import mac_array, peak_macs_per_s, weights_a_tile
 from archsim.hardware.mvm import cells_per_weight, crossbar, mvm_timing
 from archsim.spec.chip import Chip
 from archsim.spec.component import Component
@@ -115,7 +117,10 @@ def _shares(rollup: Rollup) -> dict[str, dict[str, float]]:
 
 def weights_per_tile(tile: Tile) -> int:
     """The weights that the arrays of one tile hold, unit columns aside."""
-    core, array = tile.core, crossbar(tile.core)
+    core = tile.core
+    if core.digital:
+        return weights_a_tile(tile)
+    array = crossbar(core)
     cells = cells_per_weight(core)
     if core.encoding.slices == "side-by-side":
         weights = array.count * array.rows * (array.columns // cells)
@@ -126,6 +131,8 @@ def weights_per_tile(tile: Tile) -> int:
 
 def peak_ops_per_s(tile: Tile) -> float:
     """Operations a second of one tile with all arrays busy, OPERATIONS_PER_MAC a multiply-accumulate."""
+    if tile.core.digital:
+        return OPERATIONS_PER_MAC * tile.core.count * float(peak_macs_per_s(tile))
     return OPERATIONS_PER_MAC * weights_per_tile(tile) * PICOSECONDS / mvm_timing(tile).interval_ps
 
 
@@ -167,8 +174,7 @@ def _rollup(tile: Tile, tiles: int, chip_rows: Mapping[str, Component], chip: bo
         if chip:
             sums[of]["chip"] = tiles * sums[of]["tile"] + _sum(_rows(tile, "chip", chip_rows, 1, tiles), of)
     timing = mvm_timing(tile)
-    array = crossbar(tile.core)
-    arrays = tiles * tile.core.count * array.count
+    each = _arrays(tile)
     return Rollup(
         rows=tuple(whole),
         power_w=sums["power_w"],
@@ -176,6 +182,22 @@ def _rollup(tile: Tile, tiles: int, chip_rows: Mapping[str, Component], chip: bo
         peak_tops=tiles * peak_ops_per_s(tile) / 1e12,
         mvm_interval_ps=timing.interval_ps,
         mvm_latency_ps=timing.latency_ps,
-        arrays=arrays,
-        weight_bytes=arrays * array.rows * array.columns * array.cell_bits / 8,
+        arrays=tiles * each.number,
+        weight_bytes=tiles * each.weight_bits / 8,
     )
+
+
+class _Arrays(NamedTuple):
+    """The arrays of a tile, and the bits of weights that they, or the memory beside them, hold."""
+
+    number: int
+    weight_bits: int
+
+
+def _arrays(tile: Tile) -> _Arrays:
+    core = tile.core
+    if core.digital:
+        return _Arrays(core.count * mac_array(core).count, weights_a_tile(tile) * core.encoding.weight_bits)
+    array = crossbar(core)
+    count = core.count * array.count
+    return _Arrays(count, count * array.rows * array.columns * array.cell_bits)

@@ -14,7 +14,7 @@ from typing import Literal
 from archsim.compile.builder import Work
 from archsim.compile.detail import latencies_ps
 from archsim.compile.network import Compiled
-from archsim.compile.work import CoreWork
+from archsim.compile.work import core_work
 from archsim.hardware.causes import (
     CORE_CYCLE,
     NOC_BANDWIDTH,
@@ -183,7 +183,7 @@ class Attribution:
         interval: Parts = (((TILE_CYCLE,), 1),)
         if self.compiled.graph[stage.layer].matrix is None:
             return interval, interval
-        issue, stores = self.tile.core.issue, CoreWork(self.tile, Work()).store_ps()
+        issue, stores = self.tile.core.issue, core_work(self.tile, Work()).store_ps()
         latency: Parts = (((CORE_CYCLE,), sum(self.timing.after_ps)),)
         if issue:
             latency = (*latency, ((f"core.{issue.controller}",), stores))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from archsim._version import __version__
 from archsim.compile.network import Compiled
+from archsim.hardware.mac import mac_array, weights_a_tile
 from archsim.hardware.mvm import cells_per_weight, crossbar
 from archsim.hardware.rollup import Rollup, chip_rollup
 from archsim.program import Program
@@ -160,11 +161,15 @@ def busiest(outcome: Outcome) -> Server:
 
 def _cells(compiled: Compiled) -> dict[str, float]:
     """Cells that hold a weight over the cells of the arrays in use, and of the whole board."""
-    core = compiled.board.chip.tile.core
-    array = crossbar(core)
-    held = compiled.weights_held * cells_per_weight(core)
-    each = array.rows * array.columns
-    on_board = compiled.board.tiles * core.count * array.count
+    tile = compiled.board.chip.tile
+    core, on_board = tile.core, 0.0
+    if core.digital:
+        held, grid = compiled.weights_held, mac_array(core)
+        each = grid.inputs * grid.outputs
+        on_board = compiled.board.tiles * weights_a_tile(tile) / each
+    else:
+        held, array = compiled.weights_held * cells_per_weight(core), crossbar(core)
+        each, on_board = array.rows * array.columns, compiled.board.tiles * core.count * array.count
     return {
         "cells": held / (compiled.arrays_used * each),
         "cells_of_board": held / (on_board * each),
@@ -175,13 +180,16 @@ def _cells(compiled: Compiled) -> dict[str, float]:
 def _time_utilisation(compiled: Compiled, timing: Timing) -> float:
     """MVM time an inference over the interval, on average over the arrays in use."""
     busy = whole = 0.0
+    tile = compiled.board.chip.tile
+    if tile.core.digital:
+        whole = compiled.tiles_used * tile.core.count * mac_array(tile.core).count * timing.interval_ps
     mvm_ps = chip_rollup(compiled.board.chip).mvm_interval_ps
     for placement in compiled.placements:
         part = compiled.mapped[placement.layer].parts[placement.part]
         windows = compiled.graph[placement.layer].windows / compiled.copies[placement.layer]
         arrays = part.count * part.slots.shape.arrays * placement.copies
         busy += arrays * windows * mvm_ps
-        whole += arrays * timing.interval_ps
+        whole += 0.0 if tile.core.digital else arrays * timing.interval_ps
     return busy / whole
 
 
@@ -209,7 +217,7 @@ def _busy_links(compiled: Compiled, outcome: Outcome, timing: Timing, images: in
 def _waiting(compiled: Compiled, program: Program, outcome: Outcome) -> dict[str, Waiting]:
     """How the stages of each layer that compute spend the makespan, on average; at component detail for each component
     as ``layer.component``, and for the layer that of its arrays."""
-    array = compiled.board.chip.tile.core.the("crossbar")[0]
+    array = compiled.board.chip.tile.core.the("mac-array" if compiled.board.chip.tile.core.digital else "crossbar")[0]
     rows = {name for group in compiled.board.chip.tile.core.pipeline.steps for name in group}
     sums: dict[str, list[float]] = {}
     for layer in compiled.graph:

@@ -24,13 +24,14 @@ class Encoding(Strict):
     ``offset``: weights are stored with a bias that is subtracted digitally.  ``flipped``: as offset, and a
     column whose largest sum would need one more ADC bit is stored complemented (ISAAC).  ``differential``: a
     positive and a negative cell for each slice.  ``twos-complement``: the sign bit has a slice of its own.
+    ``digital``: as whole words in a memory beside a mac-array.
     ``slices``: the slices of a weight stand side by side in one array, or each in an array of its own.
     """
 
-    scheme: Literal["offset", "flipped", "differential", "twos-complement"]
+    scheme: Literal["offset", "flipped", "differential", "twos-complement", "digital"]
     weight_bits: Bits
     input_bits: Bits
-    slices: Literal["side-by-side", "array-each"]
+    slices: Literal["side-by-side", "array-each"] = "side-by-side"
     slice_bits: list[Annotated[int, Field(ge=1, le=16)]] | None = None
     """Widths of the slices, lowest first; by default each has the bits of a cell."""
     subtract: Literal["analog", "digital"] = "analog"

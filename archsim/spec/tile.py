@@ -54,13 +54,16 @@ class Issue(Strict):
 
 
 class Core(Strict):
-    """``count`` cores a tile: arrays with their converters, ISAAC's in-situ multiply-accumulate unit."""
+    """``count`` cores a tile: arrays with their converters, ISAAC's in-situ multiply-accumulate unit; or a digital
+    mac-array, whose weights stand in the memory that ``weights`` names."""
 
     count: Annotated[int, Field(ge=1, le=65536)]
     cycle: Time
     encoding: Encoding
     pipeline: Pipeline
     issue: Issue | None = None
+    weights: str | None = None
+    """The row of core or tile that holds the weights of a mac-array."""
     components: Rows
 
     @cached_property
@@ -68,17 +71,29 @@ class Core(Strict):
         """The cycle in ps."""
         return _ps(self.cycle)
 
+    @cached_property
+    def digital(self) -> bool:
+        """Whether a mac-array does the products."""
+        return any(row.kind == "mac-array" for row in self.components.values())
+
     def the(self, kind: str) -> tuple[str, Component]:
         """Name and row of the only component of ``kind``."""
         return next((name, row) for name, row in self.components.items() if row.kind == kind)
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Core:
-        for kind in ("crossbar", "dac", "adc"):
+        kinds = ("mac-array",) if self.digital else ("crossbar", "dac", "adc")
+        for kind in kinds:
             names = [name for name, row in self.components.items() if row.kind == kind]
             if len(names) != 1:
                 message = "a core needs exactly one row of kind {kind}, got {got}"
                 raise PydanticCustomError("core", message, {"kind": kind, "got": ", ".join(names) or "none"})
+        if (self.encoding.scheme == "digital") != self.digital:
+            expected = "digital, as weights of a mac-array are" if self.digital else "that of weights in a crossbar"
+            values = {"expected": expected, "got": repr(self.encoding.scheme), "at": "encoding.scheme"}
+            raise PydanticCustomError("core", "expected {expected}, got {got}", values)
+        if self.digital:
+            return self._of_one_array()
         stepped = {self.components[n].kind for group in self.pipeline.steps for n in group if n in self.components}
         if missing := [kind for kind in ("dac", "crossbar", "adc") if kind not in stepped]:
             message = "pipeline.steps must name the rows of kind dac, crossbar and adc; missing: {missing}"
@@ -87,6 +102,16 @@ class Core(Strict):
         if self.encoding.drive == "pulse-width" and dac.time is None:
             message = "inputs of pulse-width need the time of one unit pulse, which the row {name} does not give"
             raise PydanticCustomError("core", message, {"name": name})
+        return self
+
+    def _of_one_array(self) -> Core:
+        """A digital core has no input steps, and no instructions that anything is known of."""
+        name = self.the("mac-array")[0]
+        if self.pipeline.steps != [[name]] or not self.pipeline.overlap:
+            message = "the pipeline of a mac-array has one step, expected steps: [[{name}]] with overlap: true"
+            raise PydanticCustomError("core", message, {"name": name, "at": "pipeline"})
+        if self.issue is not None:
+            raise PydanticCustomError("core", "is not modelled for a mac-array; remove it", {"at": "issue"})
         return self
 
 
@@ -149,6 +174,20 @@ class Tile(Strict):
             if name not in known:
                 values: dict[str, Any] = {"name": repr(name), "hint": nearest(name, known), "at": "core.pipeline"}
                 raise PydanticCustomError("pipeline", "names {name}, which is no row{hint}", values)
+        return self
+
+    @model_validator(mode="after")
+    def _weights(self) -> Tile:
+        name, memories = self.core.weights, {**self.components, **self.core.components}
+        fitting = [row for row in memories if memories[row].kind in ("edram", "sram", "dram")]
+        if self.core.digital and name not in fitting:
+            hint = nearest(name, fitting) if name else ""
+            hint = hint or f"; there are {', '.join(fitting) or 'none'}"
+            values = {"name": repr(name), "hint": hint, "at": "core.weights"}
+            raise PydanticCustomError("weights", "must name the memory of the mac-array, got {name}{hint}", values)
+        if not self.core.digital and name is not None:
+            values = {"name": repr(name), "at": "core.weights"}
+            raise PydanticCustomError("weights", "is for a core with a mac-array, got {name}", values)
         return self
 
     @model_validator(mode="after")

@@ -16,7 +16,7 @@ from archsim.workload import load_graph
 from tests.unit.compile.nets import chip, network
 
 CHIP = chip()
-SHAPE = slot_shape(CHIP.tile.core)
+SHAPE = slot_shape(CHIP.tile)
 ORDERS = ["network", "largest", "dense"]
 
 

@@ -37,13 +37,13 @@ def every(slots: Slots) -> list[tuple[int, int, int]]:
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_slices_side_by_side_take_rows_over_128_times_columns_of_eight_cells_over_128(rows, columns):
-    slots = slice_layer(dense(rows, columns), slot_shape(CHIPS["isaac-ce"].tile.core))
+    slots = slice_layer(dense(rows, columns), slot_shape(CHIPS["isaac-ce"].tile))
     assert slots.arrays == ceil(rows / 128) * ceil(columns * 8 / 128)
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_an_array_for_each_slice_takes_eight_times_the_blocks_of_the_matrix(rows, columns):
-    slots = slice_layer(dense(rows, columns), slot_shape(CHIPS["puma"].tile.core))
+    slots = slice_layer(dense(rows, columns), slot_shape(CHIPS["puma"].tile))
     assert slots.arrays == 8 * ceil(rows / 128) * ceil(columns / 128)
 
 
@@ -55,7 +55,7 @@ def test_an_array_for_each_slice_takes_eight_times_the_blocks_of_the_matrix(rows
     economy=st.sampled_from(ECONOMIES),
 )
 def test_the_parts_of_a_copy_cover_every_slot_once_and_each_fits_a_tile(name, rows, columns, least, economy):
-    slots = slice_layer(dense(rows, columns), slot_shape(CHIPS[name].tile.core))
+    slots = slice_layer(dense(rows, columns), slot_shape(CHIPS[name].tile))
     parts = parts_of(slots, least, economy=economy)
     assert covered(parts) == every(slots)
     assert all(1 <= part.count <= slots.shape.per_tile for part in parts)
@@ -68,7 +68,7 @@ def test_the_parts_of_a_copy_cover_every_slot_once_and_each_fits_a_tile(name, ro
 def test_groups_stand_block_diagonally_as_many_in_a_slot_as_fit_along_its_diagonal(groups, inputs, outputs, kernel):
     layer = {"conv": groups * outputs, "kernel": kernel, "groups": groups, "pad": kernel // 2}
     matrix = network([groups * inputs, 4, 4], layer).matrix_layers[0]
-    slots = slice_layer(matrix, slot_shape(CHIPS["isaac-ce"].tile.core))
+    slots = slice_layer(matrix, slot_shape(CHIPS["isaac-ce"].tile))
     along = min(128 // (inputs * kernel**2), 16 // outputs)
     expected = ceil(groups / along) if along > 1 else groups * ceil(inputs * kernel**2 / 128) * ceil(outputs / 16)
     assert slots.count == expected
@@ -79,7 +79,7 @@ def test_groups_stand_block_diagonally_as_many_in_a_slot_as_fit_along_its_diagon
 
 def test_a_part_reads_its_rows_and_adds_to_its_columns():
     # 8 × 19 blocks on tiles of 96 slots: two pieces along the rows move fewer values than two along the columns
-    parts = parts_of(slice_layer(dense(1000, 300), slot_shape(CHIPS["isaac-ce"].tile.core)))
+    parts = parts_of(slice_layer(dense(1000, 300), slot_shape(CHIPS["isaac-ce"].tile)))
     assert [part.inputs for part in parts] == [(0, 512), (512, 1000)]
     assert [part.outputs for part in parts] == [(0, 300), (0, 300)]
     assert [(part.column, part.is_root) for part in parts] == [(0, False), (0, True)]
@@ -87,9 +87,9 @@ def test_a_part_reads_its_rows_and_adds_to_its_columns():
 
 def test_a_column_of_blocks_in_several_cores_is_added_outside_them():
     # 9 row blocks × 1 column block on cores of 8 slots: two cores, one addition for each of the 16 outputs
-    (part,) = parts_of(slice_layer(dense(1100, 16), slot_shape(CHIPS["isaac-ce"].tile.core)))
+    (part,) = parts_of(slice_layer(dense(1100, 16), slot_shape(CHIPS["isaac-ce"].tile)))
     assert part.additions == 16
-    (part,) = parts_of(slice_layer(dense(1024, 16), slot_shape(CHIPS["isaac-ce"].tile.core)))
+    (part,) = parts_of(slice_layer(dense(1024, 16), slot_shape(CHIPS["isaac-ce"].tile)))
     assert part.additions == 0
 
 

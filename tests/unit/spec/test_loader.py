@@ -18,6 +18,7 @@ from archsim.spec.tile import Tile
 
 CHIP = "schema: 1\nkind: chip\nname: mine\nextends: isaac-ce\n"
 TILE = "schema: 1\nkind: tile\nname: mine\nextends: isaac\n"
+TILES = ", ".join(library.names("tile"))
 ADC = "tile.core.components.adc"
 
 
@@ -291,7 +292,7 @@ def test_a_misspelt_key_of_the_document_is_answered_in_the_words_of_the_file() -
         ("kind: chip\nextends: isaac\n", "f.yaml:2:10: no chip named 'isaac'; did you mean 'isaac-ce'?"),
         ("kind: chip\nextends: a/b.yaml\n", "f.yaml:2:10: no chip file at 'a/b.yaml'"),
         (CHIP + "tile: isac\n", "f.yaml:5:7: no tile named 'isac'; did you mean 'isaac'?"),
-        (CHIP + f"tile: {'x' * 300}\n", f"f.yaml:5:7: no tile named '{'x' * 99}; there are isaac, puma"),
+        (CHIP + f"tile: {'x' * 300}\n", f"f.yaml:5:7: no tile named '{'x' * 99}; there are {TILES}"),
         (CHIP + 'tile: "a/\\0"\n', "f.yaml:5:7: no tile file at 'a/\\x00'"),
         (CHIP + "tile: {extends: isac}\n", "f.yaml:5:17: no tile named 'isac'; did you mean 'isaac'?"),
         (CHIP + "noc: {router: bus}\n",

@@ -1,0 +1,91 @@
+"""The timing of a core with a digital mac-array, and what its weight memory holds.
+
+Weights stand in memory as **blocks** of ``inputs`` × ``outputs``, one for each step of the array.  A copy of a layer
+with K × N weights takes ceil(K / inputs) · ceil(N / outputs) blocks, and as many steps a window on one array.
+
+In an ``adder-tree`` array each step reads its block anew (DaDianNao: 256 weights of 16 bits from the eDRAM of a tile in
+each cycle, Chen et al., MICRO 2014).  A step so takes
+
+    max(1 / rate, block bits / bandwidth of the weight memory)
+
+A ``systolic`` array keeps a block for as many windows as follow each other, and a step takes a cycle.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import cast
+
+from archsim.components.buffer import SRAM
+from archsim.components.dram import DRAM
+from archsim.components.mac_array import MacArray
+from archsim.spec.tile import Core, Tile
+from archsim.units import duration_ps
+
+__all__ = [
+    "block_bits",
+    "lanes_a_step",
+    "mac_array",
+    "peak_macs_per_s",
+    "step_cycle_ps",
+    "weight_memory",
+    "weights_a_tile",
+]
+
+
+def mac_array(core: Core) -> MacArray:
+    """The mac-array of a digital core."""
+    row = core.the("mac-array")[1]
+    assert isinstance(row, MacArray)
+    return row
+
+
+def weight_memory(tile: Tile) -> tuple[str, SRAM | DRAM]:
+    """``level.name`` and row of the memory that holds the weights of the arrays of ``tile``."""
+    name = tile.core.weights
+    assert name is not None
+    return tile.row_name(name), cast("SRAM | DRAM", tile.row(name))
+
+
+def block_bits(core: Core) -> int:
+    """Bits of the weights of one step."""
+    array = mac_array(core)
+    return array.inputs * array.outputs * core.encoding.weight_bits
+
+
+def _of_one_core(tile: Tile, amount: Fraction) -> Fraction:
+    """The share of one core in what the row of the weight memory has: of a row of the tile all cores have one."""
+    return amount / (1 if tile.core.weights in tile.core.components else tile.core.count)
+
+
+def weights_a_tile(tile: Tile) -> int:
+    """The weights that the memories of a tile hold.  Those of a block that is not full take only their own room."""
+    _, memory = weight_memory(tile)
+    held = tile.core.count * _of_one_core(tile, memory.count * memory.capacity.value)
+    return int(held) // tile.core.encoding.weight_bits
+
+
+def _steps_per_s(tile: Tile) -> Fraction:
+    """Steps a second of the arrays of one core."""
+    core, array = tile.core, mac_array(tile.core)
+    busy = array.count * array.rate.value
+    if array.dataflow == "systolic":
+        return busy
+    _, memory = weight_memory(tile)
+    return min(busy, _of_one_core(tile, memory.bits_per_s()) / block_bits(core))
+
+
+def step_cycle_ps(tile: Tile) -> int:
+    """The time in ps between two steps of one array."""
+    return duration_ps(mac_array(tile.core).count, _steps_per_s(tile))
+
+
+def lanes_a_step(tile: Tile) -> Fraction:
+    """Lane cycles for which a step keeps the arrays busy: ``outputs``, more where the weight memory is the slower."""
+    return mac_array(tile.core).capacity_per_s() / _steps_per_s(tile)
+
+
+def peak_macs_per_s(tile: Tile) -> Fraction:
+    """Multiply-accumulates a second of one core, as its paper counts those of a cycle."""
+    array = mac_array(tile.core)
+    return array.peak_macs * _steps_per_s(tile) / array.count
