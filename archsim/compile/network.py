@@ -92,7 +92,7 @@ def chips_to_fit(graph: Graph, chip: Chip) -> int:
     graph = with_host(chip.tile, graph)
     require_units(chip.tile, list(graph.layers))
     core, shape = chip.tile.core, slot_shape(chip.tile.core)
-    per_chip = chip.tiles * core.count * core.the("crossbar")[1].count
+    per_chip = chip.working_tiles * core.count * core.the("crossbar")[1].count
     if not shape.per_core:
         raise CompileError(f"tile {chip.tile.name!r}: a core has too few arrays for the slices of one weight")
     chips = -(-sum(arrays_needed(graph, chip).values()) // per_chip)
@@ -250,7 +250,7 @@ def _does_not_fit(graph: Graph, chip: Chip, chips: int, copies: Copies) -> Compi
     core, shape = chip.tile.core, slot_shape(chip.tile.core)
     arrays_a_core = core.the("crossbar")[1].count
     cores = {m.name: -(-copies[m.name] * slice_layer(m, shape).count // shape.per_core) for m in graph.matrix_layers}
-    needed, have = sum(cores.values()) * arrays_a_core, chips * chip.tiles * core.count * arrays_a_core
+    needed, have = sum(cores.values()) * arrays_a_core, chips * chip.working_tiles * core.count * arrays_a_core
     gap = (
         f"the board has {have}, {needed - have} too few"
         if needed > have

@@ -69,8 +69,7 @@ class Fabric:
         if not len(self.terminals):
             raise CompileError("the network has no terminals: no router has anything attached to it")
         if self.check:
-            ends = list(dict.fromkeys(self.terminals))
-            check_acyclic(((a, self.routing.path(a, b)) for a in ends for b in ends if a != b), self.routing.name)
+            check_acyclic(self.routing, self.terminals)
 
     @cached_property
     def routers(self) -> list[Any]:

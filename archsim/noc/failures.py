@@ -18,7 +18,7 @@ Pair = tuple[Any, Any]
 
 def router_name(router: Any) -> str:
     """A router as users name it: ``3.2`` for coordinates (3, 2)."""
-    return ".".join(str(part) for part in router) if isinstance(router, tuple) else str(router)
+    return ".".join(router_name(part) for part in router) if isinstance(router, tuple) else str(router)
 
 
 def links(graph: Graph) -> list[Pair]:

@@ -1,13 +1,13 @@
 """Deterministic routing: for two routers the channels between them, each with a class of virtual channels.
 
 All paths of one routing from one router make a tree.  Classes split the virtual channels of every channel into equal
-parts; ``archsim.noc.deadlock`` shows for the routes in use that no deadlock can come of them.
+parts; ``archsim.noc.dependencies`` shows for the routes in use that no deadlock can come of them.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -18,7 +18,7 @@ import networkx as nx
 from archsim.errors import ArchsimError, nearest
 from archsim.noc.topology import Graph
 
-__all__ = ["ROUTINGS", "Path", "Routing", "around_failures", "routing", "xy_path"]
+__all__ = ["ROUTINGS", "Path", "Routing", "around_failures", "routing"]
 
 Path = tuple[tuple[Any, int], ...]
 """The routers after the first one, each with the class of virtual channels of the channel that leads to it."""
@@ -31,6 +31,8 @@ class Routing:
     name: str
     classes: int
     path: Callable[[Any, Any], Path]
+    witnesses: Callable[[], Iterable[tuple[Any, Any]]] | None = None
+    """Pairs of routers whose paths make every channel wait for another that any path makes; None: all pairs."""
 
 
 def dimension_order(graph: Graph) -> Routing:
@@ -62,24 +64,22 @@ def dimension_order(graph: Graph) -> Routing:
                 behind |= crosses
         return tuple(steps)
 
+    def witnesses() -> Iterator[tuple[Any, Any]]:
+        """Within a dimension neither where the path came from nor where it goes on to matters, and it turns into the
+        next one in class 0: so paths in one dimension, and those of one step more in a later one, show everything.
+        Without a way around two steps do."""
+        for start in graph:
+            for axis, extent in enumerate(shape):
+                near = range(max(0, start[axis] - 2), min(extent, start[axis] + 3))
+                for there in range(extent) if wrap else near:
+                    end = (*start[:axis], there, *start[axis + 1 :])
+                    yield start, end
+                    for later in range(axis + 1, len(shape)):
+                        for step in {(end[later] + 1) % shape[later], (end[later] - 1) % shape[later]}:
+                            yield start, (*end[:later], step, *end[later + 1 :])
+
     ringed = wrap and any(extent > 2 for extent in shape)
-    return Routing("dimension-order", 2 if ringed else 1, path)
-
-
-def xy_path(start: tuple[int, int], end: tuple[int, int]) -> list[tuple[int, int]]:
-    """The routers of a mesh from ``start`` to ``end``, both included: along the row first, then along the column.
-
-    All paths from one start make a tree.
-    """
-    (x, y), (to_x, to_y) = start, end
-    path = [(x, y)]
-    while x != to_x:
-        x += 1 if to_x > x else -1
-        path.append((x, y))
-    while y != to_y:
-        y += 1 if to_y > y else -1
-        path.append((x, y))
-    return path
+    return Routing("dimension-order", 2 if ringed else 1, path, witnesses)
 
 
 def fat_tree_digits(graph: Graph) -> Routing:
