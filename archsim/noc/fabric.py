@@ -6,7 +6,7 @@ the graph's edges, then the ejection channel of each terminal.  Virtual channel 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -45,6 +45,19 @@ class Routes:
     child_ptr: Ints
     child: Ints
 
+    def paths(self, route: int) -> list[list[int]]:
+        """The channels from the source of a route to each of its targets."""
+        found: list[list[int]] = []
+        todo: list[tuple[int, list[int]]] = [(int(self.first[route]), [])]
+        while todo:
+            step, before = todo.pop()
+            path = [*before, int(self.channel[step])]
+            children = self.child[self.child_ptr[step] : self.child_ptr[step + 1]].tolist()
+            todo += [(child, path) for child in reversed(children)]
+            if not children:
+                found.append(path)
+        return found
+
     @cached_property
     def most_children(self) -> int:
         """The largest number of ways that a route takes from one router."""
@@ -70,6 +83,15 @@ class Fabric:
             raise CompileError("the network has no terminals: no router has anything attached to it")
         if self.check:
             check_acyclic(self.routing, self.terminals)
+
+    def slowed(self, period: int) -> Fabric:
+        """The same network with ``period`` times as many cycles between two flits of every channel between routers."""
+        if period == 1:
+            return self
+        graph = self.graph.copy()
+        for _, _, link in graph.edges(data=True):
+            link["period"] = period * (link.get("period") or 1)
+        return replace(self, graph=graph)
 
     @cached_property
     def routers(self) -> list[Any]:
