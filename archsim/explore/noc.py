@@ -12,11 +12,10 @@ from archsim.errors import ArchsimError, Problem, SpecError, nearest
 from archsim.noc.curve import Curves, Phases, Point, find_saturation, loads_up_to, point_of, sweep
 from archsim.noc.drawn import read_network
 from archsim.noc.fabric import Fabric
-from archsim.noc.failures import named_link, random_links, without_links
+from archsim.noc.failures import around_failures, named_link, random_links, without_links
 from archsim.noc.flit import FlitEngine
 from archsim.noc.packet_level import delivered, program, valid_use
 from archsim.noc.packets import FlitRun
-from archsim.noc.routing import around_failures
 from archsim.noc.routing import routing as routing_of
 from archsim.noc.topology import split_into_chips, topology
 from archsim.noc.traffic import bernoulli, pattern

@@ -14,8 +14,8 @@ from archsim.components.router import Router as RouterRow
 from archsim.errors import ArchsimError, CompileError
 from archsim.noc.drawn import drawn_graph
 from archsim.noc.fabric import Fabric
-from archsim.noc.failures import named_link, without_links
-from archsim.noc.routing import Routing, around_failures, routing
+from archsim.noc.failures import around_failures, named_link, without_links
+from archsim.noc.routing import Routing, routing
 from archsim.noc.topology import TOPOLOGIES, Graph, snake
 from archsim.spec.chip import Chip
 from archsim.spec.flit import FlitRouter

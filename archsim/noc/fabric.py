@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from archsim.errors import ArchsimError, CompileError
 from archsim.noc.dependencies import check_acyclic
 from archsim.noc.routing import Routing
-from archsim.noc.topology import Graph
+from archsim.noc.topology import Graph, merged
 from archsim.spec.flit import FlitRouter
 
 __all__ = ["Fabric", "Routes"]
@@ -232,18 +232,12 @@ class Fabric:
                 raise ArchsimError(f"a packet of terminal {source} needs one or more different targets, got {targets}")
             first.append(len(steps))
             ends.append(len(targets))
-            known: dict[tuple[int, int, int], int] = {}
-            for target in targets:
-                parent = -1
-                for step in self.path(source, target, targets[0]):
-                    at = known.get(step)
-                    if at is None:
-                        at = known[step] = len(steps)
-                        steps.append(step)
-                        children.append([])
-                        if parent >= 0:
-                            children[parent].append(at)
-                    parent = at
+            tree, _ = merged(self.path(source, target, targets[0]) for target in targets)
+            children += [[] for _ in tree]
+            for at, (_, parent) in enumerate(tree, len(steps)):
+                if parent >= 0:
+                    children[first[-1] + parent].append(at)
+            steps += [step for step, _ in tree]
         counts = np.array([len(row) for row in children], np.int64)
         ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         flat = np.array([at for row in children for at in row], np.int64)

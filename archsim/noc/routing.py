@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import networkx as nx
@@ -18,7 +17,7 @@ import networkx as nx
 from archsim.errors import ArchsimError, nearest
 from archsim.noc.topology import Graph
 
-__all__ = ["ROUTINGS", "Path", "Routing", "around_failures", "routing"]
+__all__ = ["ROUTINGS", "Path", "Routing", "routing", "up_down"]
 
 Path = tuple[tuple[Any, int], ...]
 """The routers after the first one, each with the class of virtual channels of the channel that leads to it."""
@@ -193,23 +192,6 @@ def _middle(graph: Graph) -> Any:
         far = max(depths, key=lambda node: depths[node])
     path = nx.shortest_path(graph, start, far)
     return path[len(path) // 2]
-
-
-def around_failures(graph: Graph, whole: Routing) -> Routing:
-    """``whole`` where its path is still there in ``graph``, and up*/down* in virtual channels of its own elsewhere.
-
-    Neither kind of path ever waits for a virtual channel of the other, so that both stay free of deadlock.
-    """
-    beside = up_down(graph)
-
-    def path(start: Any, end: Any) -> Path:
-        steps = whole.path(start, end)
-        routers = [start, *(node for node, _ in steps)]
-        if all(graph.has_edge(a, b) for a, b in pairwise(routers)):
-            return steps
-        return tuple((node, whole.classes) for node, _ in beside.path(start, end))
-
-    return Routing(f"{whole.name}, {beside.name} around failures", whole.classes + 1, path)
 
 
 ROUTINGS: dict[str, Callable[[Graph], Routing]] = {

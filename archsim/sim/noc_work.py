@@ -94,7 +94,7 @@ def validity_notes(compiled: Compiled, outcome: Outcome, interval_ps: float, ima
     worst = max(beyond, key=lambda link: (use[link] / valid_use(longest[link]), -link))
     plural = "s" if longest[worst] > 1 else ""
     return (
-        f"network on chip: {len(beyond)} of {len(longest)} links are used beyond the range in which packet level holds; "
+        f"network on chip: {len(beyond)} of {len(longest)} links are used beyond what packet level holds for; "
         f"{program.links[worst].name} is busy {use[worst]:.0%} of the interval with tokens of up to {longest[worst]} "
         f"flit{plural}, and the range ends at {valid_use(longest[worst]):.0%} ({SHORT_VALID_USE:.0%} for single flits, "
         f"{LONG_VALID_USE:.0%} for longer tokens). Waiting in the network is too short there: archsim noc-workload "
