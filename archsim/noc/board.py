@@ -88,7 +88,7 @@ class Board:
         return own or self.models.get(str(key[0]))
 
     def wires(self) -> dict[str, tuple[float, float | None]]:
-        """For each channel of a chip, by its name there: its length in tile pitches, and the J a flit that are its own."""
+        """By its name on a chip, the length of each channel in tile pitches, and the J a flit that are its own."""
         edges = self.network.graph.edges(data=True)
         return {" ".join(map(str, _step(a, b))): (link["length"], link.get("energy")) for a, b, link in edges}
 

@@ -14,7 +14,7 @@ from archsim.errors import ArchsimError, CompileError, nearest
 from archsim.noc.routing import Path, Routing, up_down
 from archsim.noc.topology import Graph
 
-__all__ = ["around_failures", "named_link", "random_links", "router_name", "without_links"]
+__all__ = ["around_failures", "links", "named_link", "random_links", "router_name", "without_links"]
 
 Pair = tuple[Any, Any]
 

@@ -11,6 +11,7 @@ from archsim.errors import ArchsimError, CompileError
 from archsim.noc.collectives import flit_hops, multicast, reduction
 from archsim.noc.curve import Phases, find_saturation
 from archsim.noc.fabric import Fabric
+from archsim.noc.failures import links
 from archsim.noc.flit import FlitEngine, simulate
 from archsim.noc.packets import Packets
 
@@ -48,10 +49,9 @@ def with_failures(
 
     Without failures all draws are the same network, which is measured once.
     """
-    out = []
+    out, of_all = [], len(links(network(0.0, 1).graph))
     for share in sorted(set(shares)):
         found: list[float | None] = []
-        links = 0
         for seed in range(1, draws + 1 if share else 2):
             report(f"{share:.1%} of the links failed, draw {seed}")
             try:
@@ -61,9 +61,8 @@ def with_failures(
                     raise
                 found.append(None)
                 continue
-            links = round(share * len(network(0.0, seed).edges) / 2)
             found.append(find_saturation(fabric, traffic, packet_flits, phases, engine, within=0.02)[0])
-        out.append(Failures(share, links, tuple(found)))
+        out.append(Failures(share, round(share * of_all), tuple(found)))
     return out
 
 
