@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from archsim import cli_accuracy, cli_published, cli_tables
+from archsim import cli_accuracy, cli_noc, cli_published, cli_tables
 from archsim._version import __version__
 from archsim.cli_common import Json
 from archsim.cli_common import emit as _emit
@@ -361,96 +361,6 @@ def netlist(
 
 
 @app.command()
-def noc(
-    topology: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE", help="mesh, cmesh, torus, ring, tree, fat-tree, star, point-to-point; or a file."
-        ),
-    ] = "mesh",
-    shape: Annotated[
-        str, typer.Option(metavar="8x8", help="Routers in each dimension; arity x levels of a tree.")
-    ] = "8x8",
-    concentration: Annotated[int | None, typer.Option(min=1, max=1024, help="Terminals at each router.")] = None,
-    routing: Annotated[
-        str | None, typer.Option(help="dimension-order, fat-tree, shortest, up-down; default: the topology's own.")
-    ] = None,
-    traffic: Annotated[
-        str, typer.Option(help="uniform, transpose, bit-complement, bit-reverse, tornado, neighbour or hotspot.")
-    ] = "uniform",
-    packet_flits: Annotated[int, typer.Option(min=1, max=4096, help="Flits of a packet.")] = 1,
-    load: Annotated[
-        list[float] | None,
-        typer.Option(metavar="L", help="Flits a terminal and cycle, repeatable; default: up to saturation."),
-    ] = None,
-    saturation: Annotated[bool, typer.Option(help="Find the load at which the network saturates.")] = False,
-    warmup: Annotated[int, typer.Option(min=0, max=10**7, help="Cycles before the measurement.")] = 5000,
-    measure: Annotated[int, typer.Option(min=1, max=10**7, help="Cycles in which packets are measured.")] = 40000,
-    drain: Annotated[int, typer.Option(min=1, max=10**7, help="Cycles in which they may still arrive.")] = 20000,
-    seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 1,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A key of the router, as virtual_channels=4; repeatable."),
-    ] = None,
-    chips: Annotated[str | None, typer.Option(metavar="2x1", help="Cut a mesh or torus into chips.")] = None,
-    chip_link: Annotated[
-        str, typer.Option(metavar="CYCLES,PERIOD", help="Latency of a link between chips; cycles between its flits.")
-    ] = "10,4",
-    failed_link: Annotated[
-        list[str] | None, typer.Option(metavar="A-B", help="A link that fails, as 0.0-1.0; repeatable.")
-    ] = None,
-    failed_links: Annotated[float, typer.Option(metavar="SHARE", help="Share of links that fail, by --seed.")] = 0.0,
-    check: Annotated[bool, typer.Option(help="Refuse routes that can deadlock.")] = True,
-    detail: Annotated[str, typer.Option(help="flit, packet (whole packets, FIFO links), or both.")] = "flit",
-    engine: Annotated[str | None, typer.Option("--engine", help="compiled (default) or reference.")] = None,
-    out: Out = None,
-    json: Json = None,
-) -> None:
-    """Latency of a network on chip against load, flit by flit, under synthetic traffic."""
-    from archsim.explore.noc import curves, flit_engine, level_of_detail, load_network
-    from archsim.noc.curve import Phases
-    from archsim.report.files import require_folder
-    from archsim.report.hardware import print_wide
-    from archsim.report.noc import curve_tables, require_plot, write_curve
-    from archsim.report.progress import progress
-
-    require_folder(out)
-    if out is not None:
-        require_plot()
-    fabric, title = load_network(
-        topology,
-        shape,
-        concentration,
-        routing,
-        set_ or [],
-        chips,
-        chip_link,
-        check,
-        failed_link or [],
-        failed_links,
-        seed,
-    )
-    phases = Phases(warmup, measure, drain, seed)
-    with progress(20) as report:
-        result = curves(
-            fabric,
-            traffic,
-            packet_flits,
-            load or [],
-            saturation,
-            phases,
-            flit_engine(engine),
-            level_of_detail(detail),
-            report,
-        )
-    title = f"{title}, {traffic}, packets of {packet_flits} flits"
-    if out is not None:
-        write_curve(out, title, fabric, result)
-    if not _emit([point.to_json() for point in result.points], json):
-        print_wide(curve_tables(title, result))
-
-
-@app.command()
 def study(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A study: its name or its file.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of the study; goes on where it was.")],
@@ -499,6 +409,7 @@ def report(
 cli_accuracy.add_to(app)
 cli_published.add_to(app)
 cli_tables.add_to(app)
+cli_noc.add_to(app)
 
 
 def main() -> None:

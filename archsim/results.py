@@ -124,6 +124,8 @@ class Run:
     wall: Mapping[str, float] = field(default_factory=dict)
     idle_tiles: bool = True
     """Whether the static power of tiles that hold nothing is part of the ledger."""
+    notes: tuple[str, ...] = ()
+    """What to know before the figures are relied on."""
 
     @property
     def interval_s(self) -> float:
@@ -212,6 +214,7 @@ class Run:
                 "share": self.bottleneck.share,
                 "reason": self.bottleneck.reason,
             },
+            "notes": list(self.notes),
             "events": self.timing.events,
             **{f"{name}_s": seconds for name, seconds in self.wall.items()},
             "version": self.version,

@@ -120,7 +120,7 @@ def evaluate(job: Job, report: Callable[[int, int], None] = lambda done, of: Non
     if job.arithmetic == "digital":
         network.arithmetic = Quantised(layers)
         return Evaluation(feeder.outputs(report), tuple(_described(network)))
-    analog = Analog.programmed(config, slot_shape(tile.core), layers, job.seed, job.moment)
+    analog = Analog.programmed(config, slot_shape(tile), layers, job.seed, job.moment)
     network.arithmetic = analog
     outputs = feeder.outputs(report)
     ranges = analog.ranges()

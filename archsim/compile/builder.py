@@ -84,8 +84,8 @@ class Builder:
         return number
 
     def _model(self, key: LinkKey) -> tuple[int, Fraction]:
-        if key[0] in self.board.models:
-            model = self.board.models[str(key[0])]
+        model = self.board.model(key)
+        if model is not None:
             return model.hop, model.bits_per_s
         if key[0] == "unit":
             return MEMORY_HOP, unit_rate(self.tile, str(key[2]))

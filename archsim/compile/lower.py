@@ -81,7 +81,8 @@ class _Lowering(Riders):
         tile, value_bits = self.tile, self.builder.value_bits
         buffer = tile.components[tile.memory.buffer]
         buffer_bits = int(buffer.count * buffer.capacity.value)  # type: ignore[attr-defined]
-        used = [0] * self.builder.board.tiles
+        board = self.builder.board
+        used = [buffer_bits if board.failed(tile) else 0 for tile in range(board.tiles)]
         for groups in self.groups.values():
             for members in groups.values():
                 for placement in members:

@@ -103,11 +103,11 @@ def chips_to_fit(graph: Graph, chip: Chip) -> int:
     require_units(chip.tile, list(graph.layers))
     core, shape = chip.tile.core, slot_shape(chip.tile)
     if core.digital:
-        chips = -(-weights_of(graph) // (chip.tiles * weights_a_tile(chip.tile)))
+        chips = -(-weights_of(graph) // (chip.working_tiles * weights_a_tile(chip.tile)))
         while next(shared_attempts(graph, chip, chips), None) is None:
             chips += 1
         return chips
-    per_chip = chip.tiles * core.count * core.the("crossbar")[1].count
+    per_chip = chip.working_tiles * core.count * core.the("crossbar")[1].count
     if not shape.per_core:
         raise CompileError(f"tile {chip.tile.name!r}: a core has too few arrays for the slices of one weight")
     chips = -(-sum(arrays_needed(graph, chip).values()) // per_chip)
@@ -292,7 +292,7 @@ def _does_not_fit(graph: Graph, chip: Chip, chips: int, copies: Copies) -> Compi
     core, shape = chip.tile.core, slot_shape(chip.tile)
     arrays_a_core = core.the("crossbar")[1].count
     cores = {m.name: -(-copies[m.name] * slice_layer(m, shape).count // shape.per_core) for m in graph.matrix_layers}
-    needed, have = sum(cores.values()) * arrays_a_core, chips * chip.tiles * core.count * arrays_a_core
+    needed, have = sum(cores.values()) * arrays_a_core, chips * chip.working_tiles * core.count * arrays_a_core
     gap = (
         f"the board has {have}, {needed - have} too few"
         if needed > have

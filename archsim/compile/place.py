@@ -97,6 +97,13 @@ class Room:
     buffer_bits: int
     value_bits: int
     areas: int = 1
+    failed: frozenset[int] = frozenset()
+    """Tiles of every chip that take nothing."""
+
+    @property
+    def all_cores(self) -> int:
+        """The cores of the board, without those of tiles that have failed."""
+        return self.chips * (self.tiles - len(self.failed)) * self.cores
 
     def area(self, number: int) -> range:
         """The tiles of an area; areas are counted through all chips."""
@@ -150,7 +157,7 @@ class _Tiles:
         count = room.chips * room.tiles
         self.strict = strict
         self.room = room
-        self.cores = [room.cores] * count
+        self.cores = [0 if tile % room.tiles in room.failed else room.cores for tile in range(count)]
         self.bits = [room.buffer_bits] * count
         self.load = [UNIT_LOAD] * count
         self._reached: dict[tuple[int, _Piece], int] = {}
@@ -220,9 +227,7 @@ def place(
     ``strict`` holds the estimates of buffers and unit times against what tiles have; otherwise a part that finds no
     such tile goes where most is left.
     """
-    if sum(least_cores(mapped, copies[mapped.layer.name], room) for mapped in layers) > (
-        room.chips * room.tiles * room.cores
-    ):
+    if sum(least_cores(mapped, copies[mapped.layer.name], room) for mapped in layers) > room.all_cores:
         return None
     keys: dict[Order, Callable[[Mapped], tuple[int, ...]]] = {
         "network": lambda m: (m.layer.windows == 1,),

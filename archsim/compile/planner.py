@@ -129,7 +129,7 @@ class Planner:
         shape: SlotShape = slot_shape(tile)
         areas = max(1, round(chip.tiles / TILES_AN_AREA))
         bits, values = int(share * buffer_bits(tile)), tile.core.encoding.input_bits
-        self.room = Room(chips, chip.tiles, tile.core.count, shape.per_core, bits, values, areas)
+        self.room = Room(chips, chip.tiles, tile.core.count, shape.per_core, bits, values, areas, chip.noc.failed)
         self.spatial = _spatial(graph)
         self.layers = list(graph.matrix_layers)
         self.economy = economy
@@ -164,7 +164,7 @@ class Planner:
     def least_pace(self) -> int:
         """The smallest windows an image of each copy for which the board has cores enough."""
         if self._least_pace is None:
-            cores = self.room.chips * self.room.tiles * self.room.cores
+            cores = self.room.all_cores
             found = balanced(
                 self.layers,
                 self.most_copies(),

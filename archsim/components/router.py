@@ -28,7 +28,7 @@ class Router(Component):
     flit: Information
     clock: Frequency
     activity: Frequency | None = None
-    cycles: Annotated[int, Field(ge=1)] = 1
+    cycles: Annotated[int, Field(ge=1, le=1000)] = 1
     """Cycles in which a head flit passes the router."""
 
     def actions_per_s(self, cycle_ps: int) -> Fraction:

@@ -12,11 +12,10 @@ from archsim.errors import ArchsimError, Problem, SpecError, nearest
 from archsim.noc.curve import Curves, Phases, Point, find_saturation, loads_up_to, point_of, sweep
 from archsim.noc.drawn import read_network
 from archsim.noc.fabric import Fabric
-from archsim.noc.failures import named_link, random_links, without_links
+from archsim.noc.failures import around_failures, named_link, random_links, without_links
 from archsim.noc.flit import FlitEngine
-from archsim.noc.packet_level import CYCLE, flow_order, program, valid_use
+from archsim.noc.packet_level import delivered, program, valid_use
 from archsim.noc.packets import FlitRun
-from archsim.noc.routing import around_failures
 from archsim.noc.routing import routing as routing_of
 from archsim.noc.topology import split_into_chips, topology
 from archsim.noc.traffic import bernoulli, pattern
@@ -154,15 +153,13 @@ def measure_packet_level(fabric: Fabric, traffic: str, packet_flits: int, load: 
         fabric, pattern(traffic, fabric), load=load, packet_flits=packet_flits, cycles=end, seed=phases.seed
     )
     outcome = program_engine(chosen())(program(fabric, packets), records="all")
-    deliveries = [outcome.records.deliveries[flow] for flow in sorted(outcome.records.deliveries)]
-    delivered = np.empty_like(packets.created)
-    delivered[flow_order(packets)] = np.concatenate(deliveries) // CYCLE
-    inside = (delivered >= start) & (delivered < end)
+    times = delivered(packets, outcome.records.deliveries)
+    inside = (times >= start) & (times < end)
     targets = packets.targets[inside] - fabric.ejection(0)
     run = FlitRun(
         created=packets.created,
         sent=packets.created,
-        delivered=delivered,
+        delivered=times,
         channel_flits=outcome.link_tokens * packet_flits,
         ejected=np.bincount(targets, minlength=len(fabric.terminals)) * packet_flits,
         peak=np.zeros(0, np.int64),

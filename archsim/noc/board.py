@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any, TypeAlias
 
 from archsim.components.link import ChipLink
 from archsim.components.router import Router as RouterRow
-from archsim.noc.routing import xy_path
-from archsim.noc.topology import Router, merged, mesh, snake
+from archsim.noc.chip_network import chip_network
+from archsim.noc.failures import router_name
+from archsim.noc.topology import merged
 from archsim.spec.chip import Chip
 from archsim.units import duration_ps
 
@@ -22,6 +24,9 @@ __all__ = ["HOST", "Board", "LinkKey", "LinkModel"]
 
 HOST = -1
 """The place of the host, where places of tiles count from 0 through all chips."""
+
+Router: TypeAlias = Any
+"""A router: its coordinates in a grid, a name in a graph."""
 
 LinkKey = tuple[object, ...]
 """What identifies a link: its kind, then where it is."""
@@ -40,54 +45,74 @@ class LinkModel:
 
 
 class Board:
-    """``chips`` chips of one kind."""
+    """``chips`` chips of one kind.  CompileError if the routes of the network on chip can deadlock, or if what has
+    failed of it cuts it in two."""
 
     def __init__(self, chip: Chip, chips: int) -> None:
         noc = chip.noc
         self.chip = chip
         self.chips = chips
         self.tiles_per_chip = chip.tiles
-        self.graph = mesh(noc)
-        self._order = snake(noc)
+        self.network = chip_network(chip)
         router, link = chip.row(noc.router), chip.row(noc.chip_link)
         assert isinstance(router, RouterRow)
         assert isinstance(link, ChipLink)
-        cycle = duration_ps(1, router.clock.value)
-        onward = (router.cycles + noc.link_cycles) * cycle
+        self._cycle = duration_ps(1, router.clock.value)
+        self._router_cycles = router.cycles
+        onward = (router.cycles + noc.link_cycles) * self._cycle
         self.models = {
-            "inject": LinkModel(noc.link_cycles * cycle, noc.bandwidth.value),
+            "inject": LinkModel(noc.link_cycles * self._cycle, noc.bandwidth.value),
             "channel": LinkModel(onward, noc.bandwidth.value),
             "eject": LinkModel(onward, noc.bandwidth.value),
             "chip-out": LinkModel(duration_ps(1, 1 / link.latency.value), link.bandwidth.value),
             "chip-in": LinkModel(duration_ps(1, 1 / link.latency.value), link.bandwidth.value),
         }
-        self.ports = self._spread(link.count)
+        self.ports = self.network.ports
+        self._own = self._own_models()
         self._nearest: dict[int, int] = {}
+        self._steps: dict[tuple[Router, Router], tuple[tuple[object, ...], ...]] = {}
 
-    def _spread(self, count: int) -> list[Router]:
-        """The routers at which a chip's links stand: its corners first, then evenly along the snake."""
-        right, top = self.chip.noc.columns - 1, self.chip.noc.rows - 1
-        corners = [(0, 0), (right, top), (right, 0), (0, top)]
-        every = max(1, len(self._order) // count)
-        return [corners[k] if k < len(corners) else self._order[(k * every) % len(self._order)] for k in range(count)]
+    def _own_models(self) -> dict[LinkKey, LinkModel]:
+        """The channels with a latency or a bandwidth of their own, on any chip."""
+        own = {}
+        for a, b, link in self.network.graph.edges(data=True):
+            cycles, period = link.get("cycles"), link.get("period") or 1
+            if cycles is not None or period > 1:
+                hop = (self._router_cycles + (cycles or self.chip.noc.link_cycles)) * self._cycle
+                own[_step(a, b)] = LinkModel(hop, self.chip.noc.bandwidth.value / period)
+        return own
+
+    def model(self, key: LinkKey) -> LinkModel | None:
+        """How a link of the board serves; None for what is none of its links."""
+        own = self._own.get(key[2:]) if key[0] == "channel" and self._own else None
+        return own or self.models.get(str(key[0]))
+
+    def wires(self) -> dict[str, tuple[float, float | None]]:
+        """By its name on a chip, the length of each channel in tile pitches, and the J a flit that are its own."""
+        edges = self.network.graph.edges(data=True)
+        return {" ".join(map(str, _step(a, b))): (link["length"], link.get("energy")) for a, b, link in edges}
 
     @property
     def tiles(self) -> int:
         """Tiles on the whole board."""
         return self.chips * self.tiles_per_chip
 
+    def failed(self, tile: int) -> bool:
+        """Whether a tile takes nothing."""
+        return tile % self.tiles_per_chip in self.network.failed
+
     def chip_of(self, tile: int) -> int:
         """The chip on which a tile stands."""
         return tile // self.tiles_per_chip
 
     def router_of(self, tile: int) -> Router:
-        """The router of a tile, on its own chip; tiles fill routers in snake order."""
-        return self._order[(tile % self.tiles_per_chip) // self.chip.noc.concentration]
+        """The router of a tile, on its own chip."""
+        return self.network.routers[tile % self.tiles_per_chip]
 
     def _port(self, router: Router) -> int:
         """The nearest of the chip's links to a router, the lowest number first."""
-        distances = [abs(x - router[0]) + abs(y - router[1]) for x, y in self.ports]
-        return distances.index(min(distances))
+        ways = [len(self.network.routing.path(router, port)) for port in self.ports]
+        return ways.index(min(ways))
 
     def _port_of(self, tile: int) -> int:
         """The nearest of its chip's links to a tile."""
@@ -120,8 +145,11 @@ class Board:
         return tuple(out)
 
     def _channels(self, chip: int, start: Router, end: Router) -> tuple[LinkKey, ...]:
-        path = xy_path(start, end)
-        return tuple(("channel", chip, *a, *b) for a, b in pairwise(path))
+        steps = self._steps.get((start, end))
+        if steps is None:
+            routers = [start, *(node for node, _ in self.network.routing.path(start, end))]
+            steps = self._steps[start, end] = tuple(_step(a, b) for a, b in pairwise(routers))
+        return tuple(("channel", chip, *step) for step in steps)
 
     def entries(self, targets: list[int]) -> list[int | None]:
         """The chip-to-chip link by which a multicast enters the chip of each target: into one chip all its tokens
@@ -137,3 +165,13 @@ class Board:
         link at which each target hangs (-1 inside one tile)."""
         entries = self.entries(targets)
         return merged(self.path(source, target, entry) for target, entry in zip(targets, entries, strict=True))
+
+
+def _step(a: Router, b: Router) -> tuple[object, ...]:
+    """A channel as it is named within a chip: by the coordinates of its routers in a plane, or by their names."""
+    return (*_named(a), *_named(b))
+
+
+def _named(router: Router) -> tuple[object, ...]:
+    plane = isinstance(router, tuple) and len(router) == 2 and all(isinstance(part, int) for part in router)
+    return router if plane else (router_name(router),)

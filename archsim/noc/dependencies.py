@@ -13,7 +13,7 @@ from typing import Any
 import networkx as nx
 
 from archsim.errors import CompileError
-from archsim.noc.routing import Path
+from archsim.noc.routing import Path, Routing
 
 __all__ = ["check_acyclic", "dependency_cycle"]
 
@@ -39,13 +39,15 @@ def dependency_cycle(paths: Iterable[tuple[Any, Path]]) -> list[Channel]:
     return [edge[0] for edge in nx.find_cycle(ordered)]
 
 
-def check_acyclic(paths: Iterable[tuple[Any, Path]], name: str) -> None:
-    """CompileError that prints the cycle if the paths of the routing ``name`` can deadlock."""
-    cycle = dependency_cycle(paths)
+def check_acyclic(routing: Routing, ends: Iterable[Any]) -> None:
+    """CompileError that prints the cycle if the paths between the routers ``ends`` can deadlock."""
+    among = list(dict.fromkeys(ends))
+    pairs = routing.witnesses() if routing.witnesses else ((a, b) for a in among for b in among)
+    cycle = dependency_cycle((a, routing.path(a, b)) for a, b in pairs if a != b)
     if not cycle:
         return
     shown = " -> ".join(f"{a}->{b} class {kind}" for a, b, kind in [*cycle, cycle[0]])
     raise CompileError(
-        f"the routing {name!r} can deadlock: {len(cycle)} channels wait for each other in a cycle: {shown}; "
+        f"the routing {routing.name!r} can deadlock: {len(cycle)} channels wait for each other in a cycle: {shown}; "
         "up-down routing is free of such cycles on any graph"
     )

@@ -6,7 +6,7 @@ the graph's edges, then the ejection channel of each terminal.  Virtual channel 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from archsim.errors import ArchsimError, CompileError
 from archsim.noc.dependencies import check_acyclic
 from archsim.noc.routing import Routing
-from archsim.noc.topology import Graph
+from archsim.noc.topology import Graph, merged
 from archsim.spec.flit import FlitRouter
 
 __all__ = ["Fabric", "Routes"]
@@ -45,6 +45,19 @@ class Routes:
     child_ptr: Ints
     child: Ints
 
+    def paths(self, route: int) -> list[list[int]]:
+        """The channels from the source of a route to each of its targets."""
+        found: list[list[int]] = []
+        todo: list[tuple[int, list[int]]] = [(int(self.first[route]), [])]
+        while todo:
+            step, before = todo.pop()
+            path = [*before, int(self.channel[step])]
+            children = self.child[self.child_ptr[step] : self.child_ptr[step + 1]].tolist()
+            todo += [(child, path) for child in reversed(children)]
+            if not children:
+                found.append(path)
+        return found
+
     @cached_property
     def most_children(self) -> int:
         """The largest number of ways that a route takes from one router."""
@@ -69,8 +82,16 @@ class Fabric:
         if not len(self.terminals):
             raise CompileError("the network has no terminals: no router has anything attached to it")
         if self.check:
-            ends = list(dict.fromkeys(self.terminals))
-            check_acyclic(((a, self.routing.path(a, b)) for a in ends for b in ends if a != b), self.routing.name)
+            check_acyclic(self.routing, self.terminals)
+
+    def slowed(self, period: int) -> Fabric:
+        """The same network with ``period`` times as many cycles between two flits of every channel between routers."""
+        if period == 1:
+            return self
+        graph = self.graph.copy()
+        for _, _, link in graph.edges(data=True):
+            link["period"] = period * (link.get("period") or 1)
+        return replace(self, graph=graph)
 
     @cached_property
     def routers(self) -> list[Any]:
@@ -211,18 +232,12 @@ class Fabric:
                 raise ArchsimError(f"a packet of terminal {source} needs one or more different targets, got {targets}")
             first.append(len(steps))
             ends.append(len(targets))
-            known: dict[tuple[int, int, int], int] = {}
-            for target in targets:
-                parent = -1
-                for step in self.path(source, target, targets[0]):
-                    at = known.get(step)
-                    if at is None:
-                        at = known[step] = len(steps)
-                        steps.append(step)
-                        children.append([])
-                        if parent >= 0:
-                            children[parent].append(at)
-                    parent = at
+            tree, _ = merged(self.path(source, target, targets[0]) for target in targets)
+            children += [[] for _ in tree]
+            for at, (_, parent) in enumerate(tree, len(steps)):
+                if parent >= 0:
+                    children[first[-1] + parent].append(at)
+            steps += [step for step, _ in tree]
         counts = np.array([len(row) for row in children], np.int64)
         ptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         flat = np.array([at for row in children for at in row], np.int64)

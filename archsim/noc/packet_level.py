@@ -8,15 +8,18 @@ level their flits share a channel in turns and wait for credits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import ArchsimError
 from archsim.noc.fabric import Fabric
 from archsim.noc.packets import Packets
+from archsim.noc.topology import merged
 from archsim.program import End, Flow, Hop, Link, Program, Sequence, Stage
 
-__all__ = ["CYCLE", "LONG_VALID_USE", "SHORT_VALID_USE", "flow_order", "program", "valid_use"]
+__all__ = ["CYCLE", "LONG_VALID_USE", "SHORT_VALID_USE", "delivered", "program", "valid_use"]
 
 Ints = NDArray[np.int64]
 
@@ -33,38 +36,46 @@ def valid_use(packet_flits: int) -> float:
     return SHORT_VALID_USE if packet_flits == 1 else LONG_VALID_USE
 
 
-def flow_order(packets: Packets) -> Ints:
-    """The packets flow by flow, in each by creation: the order in which the Program has them."""
-    return np.lexsort((packets.created, packets.route))
+def _flows(packets: Packets) -> tuple[list[Ints], Ints]:
+    """The packets flow by flow, each in the order of creation; and the route and length of each flow."""
+    kinds, flow = np.unique(np.stack([packets.route, packets.flits], axis=1), axis=0, return_inverse=True)
+    flow = flow.reshape(-1)
+    order = np.lexsort((packets.created, flow))
+    return np.split(order, np.flatnonzero(np.diff(flow[order])) + 1), kinds
 
 
 def program(fabric: Fabric, packets: Packets) -> Program:
-    """The Program of unicast packets of one length, none created in the same cycle as another of its flow.
-
-    End ``f`` of the Program delivers the packets of flow ``f``, and stage ``f`` is their source.
+    """The Program of packets that wait for nothing: a flow for each route and length, its source a stage of the same
+    number.  An end hangs on the ejection channel of each target.
     """
-    if (packets.routes.ends > 1).any() or len(packets.after) or len(np.unique(packets.flits)) > 1:
-        raise ArchsimError("packet level takes unicast packets of one length that wait for nothing")
-    routes, flits = packets.routes, int(packets.flits[0])
+    if len(packets.after):
+        raise ArchsimError("packet level takes packets that wait for nothing")
     links = tuple(Link(fabric.channel_name(channel), hop) for channel, hop in enumerate(_hops(fabric).tolist()))
-    order = flow_order(packets)
-    flows_of = np.split(order, np.flatnonzero(np.diff(packets.route[order])) + 1)
-    bounds = np.append(routes.first, len(routes.channel)).tolist()
+    members, kinds = _flows(packets)
+    nothing = Sequence.constant(0)
     stages, flows = [], []
-    for number, mine in enumerate(flows_of):
-        route = int(packets.route[mine[0]])
-        channels = routes.channel[bounds[route] : bounds[route + 1]].tolist()
-        stages.append(_source(fabric, packets.created[mine]))
-        nothing = Sequence.constant(0)
-        hops = tuple(
-            Hop(channel, flits * int(fabric.period[channel]) * CYCLE, parent - 1)
-            for parent, channel in enumerate(channels)
-        )
-        end = End(len(flows_of), nothing, nothing, capacity=len(mine), node=len(channels) - 1)
-        emit = Sequence.of([0] + [1] * len(mine)) if packets.created[mine[0]] else Sequence.constant(1)
-        flows.append(Flow(f"flow {number}", number, emit, (end,), hops))
+    for number, (mine, (route, flits)) in enumerate(zip(members, kinds.tolist(), strict=True)):
+        starts, counts = np.unique(packets.created[mine], return_counts=True)
+        if starts[0]:
+            starts, counts = np.append(0, starts), np.append(0, counts)
+        stages.append(_source(fabric, starts))
+        tree, hangs = merged(packets.routes.paths(route))
+        hops = tuple(Hop(c, flits * int(fabric.period[c]) * CYCLE, parent) for c, parent in tree)
+        ends = tuple(End(len(members), nothing, nothing, capacity=len(mine), node=node) for node in hangs)
+        flows.append(Flow(f"flow {number}", number, Sequence.of(counts), ends, hops))
     sink = Stage("ends", 0, Sequence.constant(1), Sequence.constant(1))
     return Program((*stages, sink), tuple(flows), links)
+
+
+def delivered(packets: Packets, records: Mapping[int, Ints]) -> Ints:
+    """When each packet has been delivered everywhere, in cycles, by the ``records`` of deliveries at each end."""
+    times = np.empty_like(packets.created)
+    end = 0
+    members, kinds = _flows(packets)
+    for mine, (route, _) in zip(members, kinds.tolist(), strict=True):
+        ends = range(end, end := end + int(packets.routes.ends[route]))
+        times[mine] = np.max([records[number] for number in ends], axis=0) // CYCLE
+    return times
 
 
 def _hops(fabric: Fabric) -> Ints:
@@ -79,11 +90,8 @@ def _hops(fabric: Fabric) -> Ints:
     return cycles * CYCLE
 
 
-def _source(fabric: Fabric, created: Ints) -> Stage:
-    """A stage that fires at each creation; where the first is not in cycle 0, after one firing without a token."""
-    starts = created if created[0] == 0 else np.append(0, created)
-    intervals = np.append(np.diff(starts), 1)
-    if intervals.min() < 1:
-        raise ArchsimError("packet level needs packets of one flow to be created in different cycles")
+def _source(fabric: Fabric, starts: Ints) -> Stage:
+    """A stage that fires in these cycles, the first of which is 0."""
     latency = Sequence.constant(fabric.router.source_cycles * CYCLE)
+    intervals = np.append(np.diff(starts), 1)
     return Stage("source", len(starts), Sequence.of(intervals * CYCLE), latency)

@@ -86,6 +86,19 @@ class Packets:
                 [known.setdefault(pair, len(known)) for pair in zip(source.tolist(), targets, strict=True)]
             )
             trees = list(known)
+        return cls.along(fabric, trees, route, created, flits, precedence)
+
+    @classmethod
+    def along(
+        cls,
+        fabric: Fabric,
+        trees: list[Tree],
+        route: NDArray[np.integer],
+        created: NDArray[np.integer],
+        flits: int | NDArray[np.integer],
+        precedence: list[tuple[int, int]] | None = None,
+    ) -> Packets:
+        """Packets that each follow one of ``trees``, a source and its targets, by its index; the rest as in ``of``."""
         sizes = np.broadcast_to(np.asarray(flits, np.int64), route.shape).copy()
         order = np.array(precedence or [], np.int64).reshape(-1, 2)
         packets = cls(
@@ -132,6 +145,14 @@ class Packets:
         last = np.append(self.routes.first[1:], len(self.routes.channel)) - 1
         channels: Ints = self.routes.channel[last]
         return channels[self.route]
+
+    def channel_flits(self, channels: int) -> Ints:
+        """The flits that they put on each of ``channels`` channels."""
+        routes = self.routes
+        lengths = np.diff(np.append(routes.first, len(routes.channel)))
+        by_route = np.bincount(self.route, weights=self.flits, minlength=len(lengths))
+        flits = np.bincount(routes.channel, weights=np.repeat(by_route, lengths), minlength=channels)
+        return flits.astype(np.int64)
 
 
 def _highest(targets: list[tuple[int, ...]] | NDArray[np.integer]) -> int:

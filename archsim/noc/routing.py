@@ -1,16 +1,15 @@
 """Deterministic routing: for two routers the channels between them, each with a class of virtual channels.
 
 All paths of one routing from one router make a tree.  Classes split the virtual channels of every channel into equal
-parts; ``archsim.noc.deadlock`` shows for the routes in use that no deadlock can come of them.
+parts; ``archsim.noc.dependencies`` shows for the routes in use that no deadlock can come of them.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import networkx as nx
@@ -18,7 +17,7 @@ import networkx as nx
 from archsim.errors import ArchsimError, nearest
 from archsim.noc.topology import Graph
 
-__all__ = ["ROUTINGS", "Path", "Routing", "around_failures", "routing", "xy_path"]
+__all__ = ["ROUTINGS", "Path", "Routing", "routing", "up_down"]
 
 Path = tuple[tuple[Any, int], ...]
 """The routers after the first one, each with the class of virtual channels of the channel that leads to it."""
@@ -31,6 +30,8 @@ class Routing:
     name: str
     classes: int
     path: Callable[[Any, Any], Path]
+    witnesses: Callable[[], Iterable[tuple[Any, Any]]] | None = None
+    """Pairs of routers whose paths make every channel wait for another that any path makes; None: all pairs."""
 
 
 def dimension_order(graph: Graph) -> Routing:
@@ -62,24 +63,22 @@ def dimension_order(graph: Graph) -> Routing:
                 behind |= crosses
         return tuple(steps)
 
+    def witnesses() -> Iterator[tuple[Any, Any]]:
+        """Within a dimension neither where the path came from nor where it goes on to matters, and it turns into the
+        next one in class 0: so paths in one dimension, and those of one step more in a later one, show everything.
+        Without a way around two steps do."""
+        for start in graph:
+            for axis, extent in enumerate(shape):
+                near = range(max(0, start[axis] - 2), min(extent, start[axis] + 3))
+                for there in range(extent) if wrap else near:
+                    end = (*start[:axis], there, *start[axis + 1 :])
+                    yield start, end
+                    for later in range(axis + 1, len(shape)):
+                        for step in {(end[later] + 1) % shape[later], (end[later] - 1) % shape[later]}:
+                            yield start, (*end[:later], step, *end[later + 1 :])
+
     ringed = wrap and any(extent > 2 for extent in shape)
-    return Routing("dimension-order", 2 if ringed else 1, path)
-
-
-def xy_path(start: tuple[int, int], end: tuple[int, int]) -> list[tuple[int, int]]:
-    """The routers of a mesh from ``start`` to ``end``, both included: along the row first, then along the column.
-
-    All paths from one start make a tree.
-    """
-    (x, y), (to_x, to_y) = start, end
-    path = [(x, y)]
-    while x != to_x:
-        x += 1 if to_x > x else -1
-        path.append((x, y))
-    while y != to_y:
-        y += 1 if to_y > y else -1
-        path.append((x, y))
-    return path
+    return Routing("dimension-order", 2 if ringed else 1, path, witnesses)
 
 
 def fat_tree_digits(graph: Graph) -> Routing:
@@ -193,23 +192,6 @@ def _middle(graph: Graph) -> Any:
         far = max(depths, key=lambda node: depths[node])
     path = nx.shortest_path(graph, start, far)
     return path[len(path) // 2]
-
-
-def around_failures(graph: Graph, whole: Routing) -> Routing:
-    """``whole`` where its path is still there in ``graph``, and up*/down* in virtual channels of its own elsewhere.
-
-    Neither kind of path ever waits for a virtual channel of the other, so that both stay free of deadlock.
-    """
-    beside = up_down(graph)
-
-    def path(start: Any, end: Any) -> Path:
-        steps = whole.path(start, end)
-        routers = [start, *(node for node, _ in steps)]
-        if all(graph.has_edge(a, b) for a, b in pairwise(routers)):
-            return steps
-        return tuple((node, whole.classes) for node, _ in beside.path(start, end))
-
-    return Routing(f"{whole.name}, {beside.name} around failures", whole.classes + 1, path)
 
 
 ROUTINGS: dict[str, Callable[[Graph], Routing]] = {

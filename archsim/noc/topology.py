@@ -16,10 +16,9 @@ from typing import Any, TypeAlias, TypeVar
 import networkx as nx
 
 from archsim.errors import ArchsimError, nearest
-from archsim.spec.chip import Noc
+from archsim.spec.noc import MAX_ROUTERS
 
 __all__ = [
-    "MAX_ROUTERS",
     "TOPOLOGIES",
     "Graph",
     "circle",
@@ -27,7 +26,6 @@ __all__ = [
     "grid",
     "joined",
     "merged",
-    "mesh",
     "point_to_point",
     "ring",
     "snake",
@@ -39,13 +37,8 @@ __all__ = [
 
 Step = TypeVar("Step", bound=Hashable)
 
-Router = tuple[int, int]
-"""Column and row of a router."""
-
 Graph: TypeAlias = "nx.DiGraph[Any]"
 """A network of routers."""
-
-MAX_ROUTERS = 4096
 
 
 def grid(shape: Sequence[int], *, wrap: bool = False, concentration: int = 1) -> Graph:
@@ -84,11 +77,6 @@ def joined(graph: Graph, a: Any, b: Any, length: float | None = None, *, both: b
     graph.add_edge(a, b, length=length, **attributes)
     if both:
         graph.add_edge(b, a, length=length, **attributes)
-
-
-def mesh(noc: Noc) -> Graph:
-    """The mesh of a chip: a channel each way between neighbours."""
-    return grid((noc.columns, noc.rows), concentration=noc.concentration)
 
 
 def ring(size: int, concentration: int = 1) -> Graph:
@@ -236,20 +224,19 @@ def split_into_chips(graph: Graph, chips: Sequence[int], **link: Any) -> None:
             attributes.update(off_chip=True, **link)
 
 
-def snake(noc: Noc) -> list[Router]:
-    """All routers in an order in which neighbours follow each other: every other row runs backwards."""
-    return [
-        (column if row % 2 == 0 else noc.columns - 1 - column, row)
-        for row in range(noc.rows)
-        for column in range(noc.columns)
-    ]
+def snake(shape: Sequence[int]) -> list[tuple[int, ...]]:
+    """The nodes of a grid in an order in which neighbours follow each other: every other row runs backwards."""
+    if not shape:
+        return [()]
+    inner = snake(shape[:-1])
+    return [(*node, k) for k in range(shape[-1]) for node in (inner if k % 2 == 0 else reversed(inner))]
 
 
 def merged(paths: Iterable[Sequence[Step]]) -> tuple[list[tuple[Step, int]], list[int]]:
     """The tree of several paths from one place: each step with the index of its parent (-1 for a first), and the
     index of the last step of each path (-1 for an empty one).
 
-    Two paths that share a step must agree in all before it.
+    A path that shares a step with one before it, and came to it another way, follows that one up to there.
     """
     nodes: list[tuple[Step, int]] = []
     index: dict[Step, int] = {}

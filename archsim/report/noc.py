@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from archsim.report.files import write_bytes
 from archsim.report.hardware import plain_text
 from archsim.report.runs import grid, write_tables
 
-__all__ = ["curve_figure", "curve_records", "curve_tables", "heat_map", "require_plot", "write_curve"]
+__all__ = ["curve_figure", "curve_records", "curve_tables", "heat_map", "png", "require_plot", "write_curve"]
 
 Records = list[dict[str, Any]]
 
@@ -82,7 +83,8 @@ def require_plot() -> Any:
     return plt
 
 
-def _png(plt: Any, figure: Any) -> bytes:
+def png(plt: Any, figure: Any) -> bytes:
+    """A figure as the bytes of a PNG file, without a date."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
     plt.close(figure)
@@ -107,11 +109,16 @@ def curve_figure(
     axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
     axes.legend()
-    return _png(plt, figure)
+    return png(plt, figure)
 
 
-def heat_map(title: str, fabric: Fabric, use: Sequence[float], unit: str) -> bytes:
-    """The use of each channel between routers on the floor plan, as a PNG; the two of a pair lie side by side."""
+def heat_map(
+    title: str, fabric: Fabric, use: Sequence[float], unit: str, tiles: Mapping[Any, Sequence[str]] | None = None
+) -> bytes:
+    """The use of each channel between routers on the floor plan, as a PNG; the two of a pair lie side by side.
+
+    ``tiles`` are those at each router, which are ``used``, ``idle`` or ``failed``.
+    """
     plt = require_plot()
     from matplotlib.collections import LineCollection  # noqa: PLC0415
 
@@ -128,11 +135,32 @@ def heat_map(title: str, fabric: Fabric, use: Sequence[float], unit: str) -> byt
     collection.set_clim(0, max(values, default=1.0) or 1.0)
     axes.add_collection(collection)
     xs, ys = [x for x, _ in place.values()], [y for _, y in place.values()]
-    axes.plot(xs, ys, "s", color="0.25", markersize=7)
+    axes.plot(xs, ys, "s", color="0.25", markersize=7 if tiles is None else 4)
+    if tiles is not None:
+        _draw_tiles(axes, place, tiles)
     axes.set(title=title, xlabel="tile pitches", ylabel="tile pitches", aspect="equal")
     axes.margins(0.08)
     figure.colorbar(collection, ax=axes, label=unit)
-    return _png(plt, figure)
+    return png(plt, figure)
+
+
+TILE_COLOURS = {"used": "tab:orange", "idle": "0.85", "failed": "tab:red"}
+
+
+def _draw_tiles(axes: Any, place: Mapping[Any, tuple[float, float]], tiles: Mapping[Any, Sequence[str]]) -> None:
+    """A small square a tile, in a block at the upper right of its router."""
+    drawn: dict[str, list[tuple[float, float]]] = {state: [] for state in TILE_COLOURS}
+    for router, states in tiles.items():
+        across = math.ceil(len(states) ** 0.5)
+        step = 0.5 / across
+        for index, state in enumerate(states):
+            x, y = place[router]
+            drawn[state].append((x + 0.22 + step * (index % across), y + 0.22 + step * (index // across)))
+    for state, places in drawn.items():
+        if places:
+            xs, ys = zip(*places, strict=True)
+            axes.plot(xs, ys, "s", color=TILE_COLOURS[state], markersize=4, label=f"tile, {state}")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False)
 
 
 def write_curve(folder: Path, title: str, fabric: Fabric, curves: Curves) -> None:

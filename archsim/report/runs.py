@@ -163,6 +163,7 @@ def run_tables(run: Run) -> Group:
         "do. steady latency: from the first token offered to the last one out, waiting in full buffers included. Links "
         "are named by kind and place: a tile, or chip and router coordinates."
     )
+    parts += [plain_text(f"Note: {said}") for said in run.notes]
     return Group(*parts, Text(note, style="italic"))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from archsim.compile.network import Compiled
 from archsim.hardware.rollup import Row, chip_rollup
 from archsim.results import Ledger, LedgerRow
+from archsim.sim.noc_work import noc_rows
 from archsim.spec.chip import Chip
 from archsim.spec.component import Component
 
@@ -55,6 +56,8 @@ def _counts(compiled: Compiled) -> dict[tuple[str, str], float]:
     movers[chip.row_name(noc.chip_link)] = ("chip-in", "chip-out")
     for component, kinds in movers.items():
         counts[component, "byte"] = sum(bits.get(kind, 0.0) for kind in kinds) / 8
+    if noc.energy is not None:  # its actions are counted one by one
+        return counts
     router = chip.row(noc.router)
     counts[chip.row_name(noc.router), "flit"] = _flits(compiled, int(router.flit.value))  # type: ignore[attr-defined]
     return counts
@@ -76,6 +79,8 @@ def make_ledger(compiled: Compiled, interval_s: float, *, idle_tiles: bool = Tru
         energy = _component(chip, key).energies_j(cycles[key.split(".", 1)[0]])[action]
         if count and energy:
             rows.append(LedgerRow(key, action, count, energy))
+    if chip.noc.energy is not None:
+        rows += noc_rows(compiled, chip.noc.energy)
     for row in chip_rollup(chip).rows:
         watts = row.component.static_power_w() * _instances(compiled, row, idle_tiles)
         if watts:

@@ -19,6 +19,7 @@ from archsim.program import Program
 from archsim.results import Bottleneck, Run, Timing, Waiting
 from archsim.sim.engines import chosen, engine
 from archsim.sim.ledger import always_on_w, link_bytes, make_ledger
+from archsim.sim.noc_work import validity_notes
 from archsim.sim.outcome import Outcome, RecordsWanted
 
 __all__ = [
@@ -100,6 +101,7 @@ def simulate_network(
         resolved=resolved or {},
         wall={"simulate": simulated},
         idle_tiles=idle_tiles,
+        notes=validity_notes(compiled, outcome, timing.interval_ps, images),
     )
 
 

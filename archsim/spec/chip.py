@@ -8,32 +8,14 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from archsim.errors import nearest
-from archsim.spec.base import Bandwidth, Frequency, Strict
+from archsim.spec.base import Frequency, Strict
 from archsim.spec.component import AnyComponent, Component
+from archsim.spec.noc import Noc
 from archsim.spec.provenance import Published, Reading
 from archsim.spec.tile import Tile
 from archsim.units import Quantity
 
-__all__ = ["Chip", "Host", "Noc"]
-
-
-class Noc(Strict):
-    """The network on chip: routers in ``columns`` × ``rows``, each with ``concentration`` tiles.
-
-    ``router`` and ``chip_link`` name rows of the chip or its tile.  A router passes a head in its ``cycles``,
-    a link in ``link_cycles``, of the router's clock; a channel moves ``bandwidth`` each way.
-    """
-
-    topology: Literal["mesh"]
-    columns: Annotated[int, Field(ge=1, le=1024)]
-    rows: Annotated[int, Field(ge=1, le=1024)]
-    concentration: Annotated[int, Field(ge=1, le=1024)] = 1
-    router: str
-    chip_link: str
-    bandwidth: Bandwidth
-    link_cycles: Annotated[int, Field(ge=1)] = 1
-    source: str
-    assumed: list[str] = []
+__all__ = ["Chip", "Host"]
 
 
 class Host(Strict):
@@ -80,8 +62,24 @@ class Chip(Strict):
                 hint = nearest(name, fitting) or f"; there are {', '.join(fitting) or 'none'}"
                 values = {"kind": kind, "name": repr(name), "hint": hint, "at": f"noc.{key}"}
                 raise PydanticCustomError("noc", "must name a row of kind {kind}, got {name}{hint}", values)
-        places = self.noc.columns * self.noc.rows * self.noc.concentration
+        places = self.noc.places
         if places < self.tiles:
             message = f"the noc has places for {places} tiles, the chip has {self.tiles}"
             raise PydanticCustomError("noc", "{message}", {"message": message, "at": "tiles"})
+        self._require_tiles()
         return self
+
+    def _require_tiles(self) -> None:
+        wrong = [tile for tile in self.noc.failed if tile >= self.tiles]
+        if wrong:
+            message = f"the chip has tiles 0 to {self.tiles - 1}, got {min(wrong)}"
+        elif len(self.noc.failed) == self.tiles:
+            message = "no tile is left"
+        else:
+            return
+        raise PydanticCustomError("noc", "{message}", {"message": message, "at": "noc.failed_tiles"})
+
+    @property
+    def working_tiles(self) -> int:
+        """The tiles that have not failed."""
+        return self.tiles - len(self.noc.failed)

@@ -16,8 +16,9 @@ from archsim import library
 from archsim.errors import NotFoundError, Problem, SpecError, nearest
 from archsim.spec.base import Strict
 from archsim.spec.chip import Chip
+from archsim.spec.drawn import routers_and_links
 from archsim.spec.tile import Tile
-from archsim.spec.tree import Mark, Node, parse, plain_scalar, read_file
+from archsim.spec.tree import Mark, Node, node_of, parse, plain_scalar, read_file
 
 __all__ = [
     "Loaded",
@@ -90,25 +91,31 @@ def overridden(node: Node, kind: str, model: type[Model], overrides: Sequence[st
     """The resolved tree ``node`` of a ``kind`` with overrides applied, which changes it."""
     for override in overrides:
         _override(node, kind, override)
+    if kind == "chip":
+        _draw_network(node)
     return Loaded(validate(node, model), node)
+
+
+def _draw_network(chip: Node) -> None:
+    """The network file that ``noc.graph`` names in place of its name."""
+    noc = chip.value.get("noc")
+    graph = noc.child("graph") if noc is not None and isinstance(noc.value, dict) else None
+    if graph is None or not isinstance(graph.value, str):
+        return
+    try:
+        noc.value["graph"] = routers_and_links((graph.base or Path()) / graph.value)
+    except NotFoundError as error:
+        raise SpecError([Problem(str(graph.mark), f"noc.graph: {error}")]) from None
 
 
 def from_plain(
     kind: str, plain: dict[str, Any], model: type[Model], origin: str, overrides: Sequence[str] = ()
 ) -> Loaded[Model]:
     """A document of ``kind`` that was read from a file of another format, ``origin`` in messages."""
-    node = _node_of(plain, Mark(origin))
+    node = node_of(plain, Mark(origin))
     for override in overrides:
         _override(node, kind, override)
     return Loaded(validate(node, model), node)
-
-
-def _node_of(value: Any, mark: Mark) -> Node:
-    if isinstance(value, dict):
-        return Node({key: _node_of(child, mark) for key, child in value.items()}, mark, dict.fromkeys(value, mark))
-    if isinstance(value, list):
-        return Node([_node_of(child, mark) for child in value], mark)
-    return Node(value, mark)
 
 
 def document_kind(name: str) -> str:

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from archsim.errors import nearest
 from archsim.spec.base import Energy, Strict
 
-__all__ = ["Network", "NetworkLink", "NetworkRouter"]
+__all__ = ["Drawn", "Network", "NetworkLink", "NetworkRouter"]
 
 Coordinate = Annotated[float, Field(ge=-1e6, le=1e6, strict=False)]
 
@@ -36,18 +36,15 @@ class NetworkLink(Strict):
     one_way: bool = False
 
 
-class Network(Strict):
+class Drawn(Strict):
     """Routers by name, and the links between them; terminals are numbered in the order of the routers."""
 
-    schema_: Annotated[Literal[1], Field(alias="schema")]
-    kind: Literal["network"]
-    name: Annotated[str, Field(min_length=1)]
     routing: Literal["shortest", "up-down"] = "shortest"
     routers: Annotated[dict[str, NetworkRouter], Field(min_length=1, max_length=1024)]
     links: Annotated[list[NetworkLink], Field(max_length=8192)]
 
     @model_validator(mode="after")
-    def _links_join_routers(self) -> Network:
+    def _links_join_routers(self) -> Drawn:
         joined: set[tuple[str, str]] = set()
         for index, link in enumerate(self.links):
             for name in link.ends:
@@ -62,3 +59,11 @@ class Network(Strict):
                 raise PydanticCustomError("network", "{message}", {"message": message, "at": f"links.{index}.ends"})
             joined |= pairs
         return self
+
+
+class Network(Drawn):
+    """A network file."""
+
+    schema_: Annotated[Literal[1], Field(alias="schema")]
+    kind: Literal["network"]
+    name: Annotated[str, Field(min_length=1)]

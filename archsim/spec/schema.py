@@ -59,6 +59,7 @@ def _document(kind: str) -> dict[str, Any]:
     whole["kind"] = {"const": kind}
     whole["extends"] = {"type": "string", "description": f"the {kind} to start from"}
     if kind == "chip":
+        schema["$defs"]["Noc"]["properties"]["graph"]["anyOf"].append({"type": "string"})  # the name of a network file
         whole["tile"] = {"anyOf": [{"type": "string"}, whole["tile"], _PARTIAL]}
     schema["properties"] = dict.fromkeys(whole, True)
     schema["if"] = {"required": ["extends"]}

@@ -17,7 +17,7 @@ import yaml
 
 from archsim.errors import Problem, SpecError
 
-__all__ = ["Mark", "Node", "parse", "plain_scalar", "read_file"]
+__all__ = ["Mark", "Node", "node_of", "parse", "plain_scalar", "read_file"]
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 48
@@ -97,6 +97,15 @@ class Node:
                 return None
             node = child
         return node.mark
+
+
+def node_of(value: Any, mark: Mark) -> Node:
+    """Dicts, lists and scalars as a tree, all of it at ``mark``."""
+    if isinstance(value, dict):
+        return Node({key: node_of(child, mark) for key, child in value.items()}, mark, dict.fromkeys(value, mark))
+    if isinstance(value, list):
+        return Node([node_of(child, mark) for child in value], mark)
+    return Node(value, mark)
 
 
 _INT: Final = re.compile(r"[-+]?[0-9]+")

@@ -227,7 +227,7 @@ def test_the_schema_takes_a_file_that_changes_parts_of_another(archsim, kind: st
         ("chip", "isaac-ce", ["tiles"], "many"),
         ("chip", "isaac-ce", ["tiles"], 0),
         ("chip", "isaac-ce", ["kind"], "tile"),
-        ("chip", "isaac-ce", ["noc", "topology"], "ring"),
+        ("chip", "isaac-ce", ["noc", "topology"], "rink"),
         ("chip", "isaac-ce", ["components", "hyper_transport", "power"], "10.4"),
         ("chip", "isaac-ce", ["components", "hyper_transport", "power"], "10.4 mm2"),
         ("chip", "isaac-ce", ["components", "hyper_transport", "kind"], "chip-lnk"),

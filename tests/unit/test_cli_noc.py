@@ -135,3 +135,45 @@ def test_mistakes_in_a_network_file_are_told_with_their_place(monkeypatch, tmp_p
     file.write_text(GRAPH.replace(old, new))
     assert run(monkeypatch, "--topology", str(file), "--load", "0.1") == 2
     assert message in capsys.readouterr().err
+
+
+def command(monkeypatch, *words):
+    monkeypatch.setattr("sys.argv", ["archsim", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
+
+
+def test_the_traffic_of_a_network_is_replayed_with_tables_a_heat_map_and_json(monkeypatch, tmp_path, capsys):
+    words = ["noc-workload", "isaac-ce", "lenet-5", "--images", "1", "--cycles", "500"]
+    target, out = tmp_path / "traffic.json", tmp_path / "o"
+    assert command(monkeypatch, *words, "--out", str(out), "--json", str(target)) == 0
+    printed = capsys.readouterr().out
+    for said in ("lenet-5 on isaac-ce, chip 0 of 1", "flit level, a copy for each target", "packet level holds"):
+        assert said in printed
+    found = json.loads(target.read_text())
+    levels = found["levels"]
+    assert set(levels) == {"flit", "packet", "flit_unicast"}
+    assert levels["packet"]["mean_latency_cycles"] <= levels["flit"]["mean_latency_cycles"]
+    assert levels["flit"]["p50_latency_cycles"] <= levels["flit"]["p99_latency_cycles"]
+    assert max(found["link_use"].values()) == levels["flit"]["busiest_use"]
+    files = {f"{name}.{kind}" for name in ("latency", "work", "channels") for kind in ("csv", "md")}
+    assert {path.name for path in out.iterdir()} == files | {"links.png"}
+    again = tmp_path / "again.json"
+    assert command(monkeypatch, *words, "--json", str(again)) == 0
+    assert again.read_bytes() == target.read_bytes()
+
+
+def test_failed_links_give_a_table_and_a_curve(monkeypatch, tmp_path, capsys):
+    quick = ["--shape", "3x3", "--warmup", "100", "--measure", "500", "--drain", "500"]
+    words = ["noc-failures", *quick, "--draws", "1", "--share", "0", "--share", "0.1", "--out", str(tmp_path / "o")]
+    assert command(monkeypatch, *words) == 0
+    assert "throughput with failed links" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "o").iterdir()} == {"failures.csv", "failures.md", "failures.png"}
+
+
+def test_multicast_and_reduction_give_a_table_and_a_figure(monkeypatch, tmp_path, capsys):
+    words = ["noc-multicast", "--shape", "3x3", "--draws", "2", "--tiles", "4", "--out", str(tmp_path / "o")]
+    assert command(monkeypatch, *words) == 0
+    assert "reduction" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "o").iterdir()} == {"multicast.csv", "multicast.md", "multicast.png"}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsim.noc.board import HOST, Board
-from archsim.noc.routing import xy_path
-from archsim.noc.topology import merged, mesh, snake
+from archsim.noc.routing import routing
+from archsim.noc.topology import grid, merged, snake
 from archsim.spec.loader import load_chip
 
 CHIP = load_chip("isaac-ce").model  # 7 × 6 routers, 4 tiles each
@@ -20,21 +20,21 @@ PLACES = st.integers(HOST, BOARD.tiles - 1)
 
 
 def test_a_mesh_joins_each_router_both_ways_with_its_neighbours_and_no_others():
-    graph = mesh(CHIP.noc)
+    graph = grid((7, 6))
     assert len(graph) == 42
     assert graph.number_of_edges() == 2 * (6 * 6 + 7 * 5)
     assert all(abs(a[0] - b[0]) + abs(a[1] - b[1]) == 1 for a, b in graph.edges)
 
 
 def test_the_snake_visits_every_router_once_by_steps_to_a_neighbour():
-    order = snake(CHIP.noc)
-    assert sorted(order) == sorted(mesh(CHIP.noc))
+    order = snake((7, 6))
+    assert sorted(order) == sorted(grid((7, 6)))
     assert all(abs(a[0] - b[0]) + abs(a[1] - b[1]) == 1 for a, b in pairwise(order))
 
 
 @given(st.tuples(st.integers(0, 6), st.integers(0, 5)), st.tuples(st.integers(0, 6), st.integers(0, 5)))
 def test_a_path_goes_along_the_row_first_and_is_as_long_as_the_distance(start, end):
-    path = xy_path(start, end)
+    path = [start, *(node for node, _ in routing(grid((7, 6))).path(start, end))]
     assert (path[0], path[-1]) == (start, end)
     assert len(path) == 1 + abs(start[0] - end[0]) + abs(start[1] - end[1])
     turned = [a[0] == b[0] for a, b in pairwise(path)]
@@ -116,7 +116,7 @@ def test_tiles_fill_routers_in_snake_order_four_to_each():
 
 
 def test_links_of_a_chip_stand_at_its_corners():
-    assert BOARD.ports == [(0, 0), (6, 5), (6, 0), (0, 5)]
+    assert BOARD.ports == ((0, 0), (6, 5), (6, 0), (0, 5))
 
 
 @pytest.mark.parametrize(

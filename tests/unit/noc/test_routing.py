@@ -9,10 +9,10 @@ import pytest
 from archsim.errors import CompileError
 from archsim.noc.dependencies import dependency_cycle
 from archsim.noc.fabric import Fabric
-from archsim.noc.failures import random_links, without_links
+from archsim.noc.failures import around_failures, random_links, without_links
 from archsim.noc.flit import simulate
 from archsim.noc.packets import Packets
-from archsim.noc.routing import around_failures, routing
+from archsim.noc.routing import routing
 from archsim.noc.topology import topology
 from archsim.noc.traffic import PATTERNS, bernoulli, pattern
 from tests.networks_on_chip import SHAPES, fabric

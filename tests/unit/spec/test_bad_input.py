@@ -117,7 +117,8 @@ CASES: dict[str, tuple[str | bytes, list[str]]] = {
         CHIP + "noc: {<<: {rows: 3}}\n",
         [
             "f.yaml:5:7: noc.<<: unknown key; the keys here are assumed, bandwidth, chip_link, columns, "
-            "concentration, link_cycles, router, rows, source, topology"
+            "concentration, energy, failed_links, failed_tiles, flit, graph, link_cycles, router, routing, rows, "
+            "shape, source, topology"
         ],
     ),
     "an object of Python": (

@@ -226,7 +226,7 @@ kind: chip
 nam: mine
 extends: isaac-ce
 tiles: -3
-noc: {topology: ring}
+noc: {topology: rink}
 tile:
   core:
     count: 1.5
@@ -241,7 +241,8 @@ tile:
     assert problems(text) == [
         "f.yaml:3:1: nam: unknown key; did you mean 'name'?",
         "f.yaml:5:8: tiles: expected at least 1, got -3",
-        "f.yaml:6:17: noc.topology: expected 'mesh', got 'ring'",
+        "f.yaml:6:17: noc.topology: expected 'mesh', 'cmesh', 'torus', 'ring', 'tree', 'fat-tree', 'star', "
+        "'point-to-point' or 'graph', got 'rink'; did you mean 'ring'?",
         "f.yaml:9:12: tile.core.count: expected a whole number, got 1.5",
         f"f.yaml:11:20: {core}.adc.power: expected a power such as '20.7 mW', got a plain number: 5",
         f"f.yaml:11:29: {core}.adc.rate: expected a frequency such as '1.28 GHz', got the unit 'ms', "
