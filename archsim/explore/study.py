@@ -10,6 +10,7 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,20 @@ from typing import Any
 from archsim import library
 from archsim._version import __version__
 from archsim.errors import ArchsimError
+from archsim.explore.cluster import on_cluster
 from archsim.explore.evaluate import failure_key, forget_files, one_line, resolve
 from archsim.explore.points import Candidate, Point, candidates, points_of
 from archsim.explore.search import search
 from archsim.explore.store import Store, parquet, write_table
-from archsim.explore.workers import Item, work_off
+from archsim.explore.workers import Item, Runner, work_off
 from archsim.report.files import make_folder, write_json, write_text
-from archsim.report.study.table import breakdown_records, table_records
+from archsim.report.study.analysis import best_points
+from archsim.report.study.indices import shares
+from archsim.report.study.table import breakdown_records, plan_records, table_records, traffic_records
 from archsim.report.tables import as_csv
 from archsim.sim.engines import chosen, make_ready
 from archsim.spec.loader import Loaded, load, load_chip
-from archsim.spec.study import SEARCHES, Study
+from archsim.spec.study import SAMPLINGS, SEARCHES, Study
 from archsim.workload import load_graph
 
 __all__ = ["Summary", "load_study", "run_study"]
@@ -35,7 +39,7 @@ __all__ = ["Summary", "load_study", "run_study"]
 CHIPS_A_BATCH = 64
 """Points of chips alone that a worker takes at once: each takes some milliseconds."""
 
-VERSIONS = ("numpy", "numba", "simpy", "scipy", "optuna", "pyarrow")
+VERSIONS = ("numpy", "numba", "simpy", "scipy", "optuna", "SALib", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -63,17 +67,19 @@ def run_study(
     jobs: int = 1,
     store: Path | None = None,
     report: Callable[[int, int], None] = lambda done, of: None,
+    cluster: str | None = None,
 ) -> Summary:
     """Run what ``out`` (or ``store``, which studies may share) does not hold yet, and write table and manifest.
 
-    ``report`` is told how many points of how many are there.
+    ``report`` is told how many points of how many are there.  Points are run by ``jobs`` processes, or by a
+    ``cluster``, see :func:`~archsim.explore.cluster.on_cluster`.
     """
     forget_files()
     study = loaded.model
     rows = Store(store or out / "points")
     make_folder(out)
-    with _alone(out):
-        session = _Session(study, rows, _places(loaded), jobs, report)
+    with _alone(out), _runner(study, jobs, cluster) as run:
+        session = _Session(study, rows, _places(loaded), run, report)
         if study.method.name in SEARCHES:
             points = search(study, session.rows_of, session.points_of)
         else:
@@ -81,10 +87,25 @@ def run_study(
             session.rows_of(points)
         described = [(point.labels, session.rows[point.key]) for point in points]
         records = table_records(study, described)
-        _write(out, records, breakdown_records(described))
+        profiles = session.profiles_of(points, records)
+        _write(out, "table", records, csv=True)
+        _write(out, "breakdown", breakdown_records(described, profiles))
+        _write(out, "traffic", traffic_records(described))
+        _write(out, "floorplan", plan_records(described, profiles))
         write_json(out / "manifest.json", session.manifest(records))
         rows.compact()
     return Summary(study, records, session.begun)
+
+
+@contextmanager
+def _runner(study: Study, jobs: int, cluster: str | None) -> Iterator[Runner]:
+    if cluster is not None:
+        with on_cluster(cluster, study.slurm, jobs) as run:
+            yield run
+        return
+    if jobs > 1 and study.workloads:
+        make_ready(study.options.engine)
+    yield partial(work_off, jobs)
 
 
 def _places(loaded: Loaded[Study]) -> dict[str, str]:
@@ -94,12 +115,12 @@ def _places(loaded: Loaded[Study]) -> dict[str, str]:
     return {name: str(base / name) if library.is_path(name) else name for name in names}
 
 
-def _write(out: Path, records: Sequence[dict[str, Any]], breakdown: Sequence[dict[str, Any]]) -> None:
-    """The table as CSV and Parquet; the parts of energy, power and area as Parquet."""
+def _write(out: Path, name: str, records: Sequence[dict[str, Any]], csv: bool = False) -> None:
+    """A table of the study as Parquet; as CSV, too, if asked for."""
     pa, _ = parquet()
-    write_text(out / "table.csv", as_csv(records))
-    write_table(out / "table.parquet", pa.Table.from_pylist(records, schema=_schema(records)))
-    write_table(out / "breakdown.parquet", pa.Table.from_pylist(breakdown, schema=_schema(breakdown)))
+    if csv:
+        write_text(out / f"{name}.csv", as_csv(records))
+    write_table(out / f"{name}.parquet", pa.Table.from_pylist(records, schema=_schema(records)))
 
 
 def _schema(records: Sequence[dict[str, Any]]) -> Any:
@@ -139,12 +160,12 @@ class _Session:
     """One run of the command: the points seen so far and what became of them."""
 
     def __init__(
-        self, study: Study, store: Store, places: dict[str, str], jobs: int, report: Callable[[int, int], None]
+        self, study: Study, store: Store, places: dict[str, str], run: Runner, report: Callable[[int, int], None]
     ) -> None:
         self.study = study
         self.store = store
         self.places = places
-        self.jobs = jobs
+        self.run = run
         self.report = report
         self.rows: dict[str, dict[str, Any]] = {}
         self.keys: dict[int, str] = {}
@@ -169,7 +190,7 @@ class _Session:
         """The row of each point; runs those that the store does not hold."""
         requests = {point.key: point.request for point in points}
         missing = [key for key in self.store.missing(requests) if key not in self.rows]
-        total = max(self.done + len(requests), (self.study.method.points or 0) * self.study.often)
+        total = max(self.done + len(requests), self.study.candidates * self.study.often)
         self.done += len(requests) - len(missing)
         self.report(self.done, total)
 
@@ -178,14 +199,24 @@ class _Session:
             self.report(self.done, total)
 
         self.begun += len(missing)
-        if missing and self.jobs > 1 and self.study.workloads:
-            make_ready(self.study.options.engine)
         items = [Item(key, requests[key]) for key in missing]
-        faults = work_off(items, self.store, self.jobs, 1 if self.study.workloads else CHIPS_A_BATCH, count)
+        faults = self.run(items, self.store, 1 if self.study.workloads else CHIPS_A_BATCH, count)
         self.rows |= {key: {"key": key, "status": "failed", "reason": reason} for key, reason in faults.items()}
         stored = self.store.rows()
         self.rows |= {key: stored[key] for key in requests if key in stored}
         return [self.rows[point.key] for point in points]
+
+    def profiles_of(self, points: Sequence[Point], records: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+        """The rows of the best points looked into, by the number of the point; none of one that cannot be."""
+        if not self.study.workloads:
+            return {}
+        numbers = [record["point"] for record in best_points(self.study, records, self.study.profiles)]
+        requests = [{**points[number].request, "profile": True} for number in numbers]
+        wanted = [replace(points[n], request=r, key=resolve(r).key) for n, r in zip(numbers, requests, strict=True)]
+        begun = self.begun
+        rows = dict(zip(numbers, self.rows_of(wanted), strict=True))
+        self.begun = begun
+        return {number: row for number, row in rows.items() if row["status"] == "ok"}
 
     def manifest(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """What makes the study again: the file, seed, versions, and the designs and networks it starts from."""
@@ -199,6 +230,7 @@ class _Session:
             "workloads": {name: load_graph(self.places[name])[1].resolved_yaml() for name in study.workloads},
             "points": len(records),
             "keys": [record["key"] for record in records],
+            **({"shares": shares(study).tolist()} if study.method.name in SAMPLINGS else {}),
         }
 
 
