@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from archsim.errors import DeadlockError
+from archsim.explore.options import Options
+from archsim.explore.run import compile_design, load_design
 from archsim.program import End, Flow, Hop, Link, Program, Sequence, Stage
 from archsim.sim import _kernel, _tables, compiled, reference
 from archsim.sim.outcome import Outcome, Wanted
@@ -60,6 +62,30 @@ def test_the_engines_agree_where_there_is_little_to_do_and_at_very_large_times()
         _chain(firings=3, unit=1 << 56),
     ):
         assert disagreements(program) == []
+
+
+REAL = [
+    ("isaac-ce", "lenet-5", []),
+    ("puma", "kws-lstm", ["workload.sequence=4"]),
+    ("isaac-ce", "resnet20", []),
+    ("puma", "squeezenet-1.1", ["workload.host=true"]),
+    ("isaac-ce", "resnet18", []),
+    ("puma", "lstm-2048", ["workload.sequence=2"]),
+    ("puma", "bert-base", ["workload.input=[1, 4, 1]"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("chip", "network", "overrides"),
+    [pytest.param(*case, marks=[pytest.mark.slow] if n >= 2 else [], id=case[1]) for n, case in enumerate(REAL)],
+)
+def test_the_engines_agree_in_everything_on_networks_of_the_library(
+    chip: str, network: str, overrides: list[str]
+) -> None:
+    design = load_design(chip, network, overrides)
+    program = compile_design(design, None, Options(), lambda step: None).for_images(1)
+    ours, theirs = (result(engine.run, program, records="all") for engine in (compiled, reference))
+    assert differences(ours, theirs) == []
 
 
 @repeatable
