@@ -188,9 +188,9 @@ def _gradients(network: Perceptron, inputs: Floats, targets: Floats) -> list[Flo
     """Of the square error of all samples, by the weights of each layer, each up to a positive factor."""
     *layers, outputs = network.layers(inputs)
     error = outputs - targets
-    gradients: list[Floats] = []
-    for x, weights in zip(reversed(layers), reversed(network.weights), strict=True):
-        gradients.insert(0, product(np.swapaxes(x, -1, -2), error))
+    gradients = [product(np.swapaxes(layers[-1], -1, -2), error)]
+    for before, x, weights in zip(layers[-2::-1], layers[:0:-1], network.weights[:0:-1], strict=True):
         hidden = x[..., :-1]
         error = product(error, np.swapaxes(weights, -1, -2))[..., :-1] * (1.0 - hidden * hidden)
+        gradients.insert(0, product(np.swapaxes(before, -1, -2), error))
     return gradients
