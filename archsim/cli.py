@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from archsim import cli_accuracy, cli_noc, cli_published, cli_tables
+from archsim import cli_accuracy, cli_noc, cli_tables, cli_validate
 from archsim._version import __version__
 from archsim.cli_common import Json
 from archsim.cli_common import emit as _emit
@@ -411,8 +411,8 @@ def report(
 
 
 cli_accuracy.add_to(app)
-cli_published.add_to(app)
 cli_tables.add_to(app)
+cli_validate.add_to(app)
 cli_noc.add_to(app)
 
 
