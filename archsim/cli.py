@@ -279,7 +279,7 @@ def compare(
 ) -> None:
     """Compare chips on networks, on boards of equal silicon area."""
     from archsim.explore.compare import compare as compare_designs
-    from archsim.explore.compare import prepare, ratios
+    from archsim.explore.compare import prepare, ratios, several_nodes
     from archsim.explore.options import import_options, options
     from archsim.explore.pool import processors
     from archsim.report.files import require_folder
@@ -290,6 +290,8 @@ def compare(
     wanted = options(images, engine, None, idle_tiles, None)
     require_folder(out)
     comparison = prepare(chips, workload, count, set_ or [], import_options(bind, map_unknown))
+    if said := several_nodes(comparison):
+        typer.echo(f"archsim: {said}", err=True)
     runs = []
     with progress(len(comparison.designs)) as report:
         for result in compare_designs(comparison, wanted, report, jobs or processors()):
