@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from archsim import cli_accuracy, cli_accuracy_study, cli_noc, cli_published, cli_tables
+from archsim import cli_accuracy, cli_accuracy_study, cli_noc, cli_tables, cli_validate
 from archsim._version import __version__
 from archsim.cli_common import Json
 from archsim.cli_common import emit as _emit
@@ -279,7 +279,7 @@ def compare(
 ) -> None:
     """Compare chips on networks, on boards of equal silicon area."""
     from archsim.explore.compare import compare as compare_designs
-    from archsim.explore.compare import prepare, ratios
+    from archsim.explore.compare import prepare, ratios, several_nodes
     from archsim.explore.options import import_options, options
     from archsim.explore.pool import processors
     from archsim.report.files import require_folder
@@ -290,6 +290,8 @@ def compare(
     wanted = options(images, engine, None, idle_tiles, None)
     require_folder(out)
     comparison = prepare(chips, workload, count, set_ or [], import_options(bind, map_unknown))
+    if said := several_nodes(comparison):
+        typer.echo(f"archsim: {said}", err=True)
     runs = []
     with progress(len(comparison.designs)) as report:
         for result in compare_designs(comparison, wanted, report, jobs or processors()):
@@ -412,8 +414,8 @@ def report(
 
 cli_accuracy.add_to(app)
 cli_accuracy_study.add_to(app)
-cli_published.add_to(app)
 cli_tables.add_to(app)
+cli_validate.add_to(app)
 cli_noc.add_to(app)
 
 

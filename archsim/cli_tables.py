@@ -81,3 +81,27 @@ def _benchmarks(
         write_benchmarks(found, out)
     if not emit(found, json):
         print_wide(benchmark_tables(found))
+
+
+@tables.command()
+def review(
+    node: Annotated[
+        str, typer.Option("--node", metavar="LENGTH", help="The node that designs are scaled to.")
+    ] = "32 nm",
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """The field's accelerators as published and as simulated, each as it is and scaled to one technology node."""
+    from archsim.explore.review import review_records
+    from archsim.report.files import require_folder
+    from archsim.report.hardware import print_wide
+    from archsim.report.progress import progress
+    from archsim.report.review import review_tables, write_review
+
+    require_folder(out)
+    with progress(30) as report:
+        records = review_records(node, report)
+    if out is not None:
+        write_review(records, node, out)
+    if not emit(records, json):
+        print_wide(review_tables(records, node))

@@ -8,7 +8,7 @@ from math import ceil
 from archsim.compile.builder import Work
 from archsim.compile.slicing import Part, slot_shape
 from archsim.hardware.mac import lanes_a_step, mac_array, weight_memory
-from archsim.hardware.mvm import conversions_per_read, crossbar, input_steps
+from archsim.hardware.mvm import conversions_per_read, crossbar, input_steps, reads_per_step
 from archsim.spec.tile import Tile
 from archsim.units import duration_ps
 
@@ -51,13 +51,14 @@ class CoreWork:
         reads = windows * part.count * self.shape.arrays * self.steps
         dacs_a_slot = self._count("dac") / (self.shape.per_core * self.shape.rows)
         converted = reads * conversions_per_read(self.core, self._used_columns(part))
+        again = reads_per_step(self.core, self._used_columns(part))
         stored = part.count * self.shape.weights * windows
         for name, kind in self._kinds.items():
             key = f"core.{name}"
             if kind == "crossbar":
-                self.work.add(key, "read", reads)
+                self.work.add(key, "read", reads * again)
             elif kind == "dac":
-                self.work.add(key, "drive", windows * part.rows_used * self.steps * dacs_a_slot)
+                self.work.add(key, "drive", windows * part.rows_used * self.steps * dacs_a_slot * again)
             elif kind == "sample-hold":
                 self.work.add(key, "sample", reads * crossbar(self.core).columns)
             elif kind == "adc":

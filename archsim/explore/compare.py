@@ -15,7 +15,7 @@ from archsim.results import Run, geometric_mean, per
 from archsim.sim.engines import make_ready
 from archsim.workload import ImportOptions
 
-__all__ = ["METRICS", "Comparison", "boards_of_equal_area", "compare", "prepare", "ratios"]
+__all__ = ["METRICS", "Comparison", "boards_of_equal_area", "compare", "prepare", "ratios", "several_nodes"]
 
 Report = Callable[[str], None]
 
@@ -78,6 +78,16 @@ def prepare(
                 f"{design.graph.name} does not fit {count} × {design.chip.model.name}; {needed} chips hold it once"
             )
     return Comparison(designs, dict.fromkeys(chips, count))
+
+
+def several_nodes(comparison: Comparison) -> str:
+    """What is to be said of chips of more than one technology node; empty if they are of one."""
+    chips = [design.chip.model for design in comparison.designs.values()]
+    nodes = {chip.name: str(chip.tile.technology) for chip in chips}
+    if len({chip.tile.technology.value for chip in chips}) == 1:
+        return ""
+    named = ", ".join(f"{name} {node}" for name, node in nodes.items())
+    return f"the chips are of several technology nodes ({named}), and nothing is scaled between them"
 
 
 def _require_own_names(what: str, names: dict[str, str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from archsim.errors import ArchsimError
-from archsim.explore.validation import load_review
+from archsim.explore.validation import chip_of, load_review
 from archsim.hardware.mvm import adc, crossbar
 from archsim.hardware.rollup import OPERATIONS_PER_MAC, chip_rollup
 from archsim.hardware.scaling import NODES_NM, area_factor, energy_factor
@@ -63,9 +63,10 @@ def _nm(row: ReviewRow) -> float | None:
 
 
 def _simulated(row: ReviewRow) -> Record:
-    if row.chip is None:
+    name = chip_of(row)
+    if name is None:
         return _record(row, _nm(row), "", "", "", "", dict.fromkeys(METRICS), [f"no model; missing: {row.missing}"])
-    chip: Chip = load_chip(row.chip).model
+    chip: Chip = load_chip(name).model
     peak = chip_rollup(chip).summary()["peak"]
     figures = {key: None if key in row.not_simulated else peak[key] for key in METRICS}
     encoding = chip.tile.core.encoding

@@ -14,7 +14,7 @@ from archsim.spec.loader import load
 from archsim.spec.provenance import Published
 from archsim.spec.review import Review, ReviewRow
 
-__all__ = ["REVIEW", "load_review", "validate"]
+__all__ = ["REVIEW", "chip_of", "load_review", "validate"]
 
 REVIEW = "accelerators"
 """The review of the library that lists every design, also those without a model."""
@@ -25,14 +25,19 @@ def load_review(name: str = REVIEW) -> Review:
     return load("review", name, Review).model
 
 
+def chip_of(row: ReviewRow) -> str | None:
+    """The chip of the library that is the model of ``row``: the one that it names, or that has its name."""
+    return row.chip or (row.name if row.name in library.names("chip") else None)
+
+
 def validate(designs: Sequence[str], report: Callable[[str], None]) -> Validation:
     """Hold ``designs`` (chips, or rows of the review; all of them by default) to what is published of them.
 
     NotFoundError for a name that is neither.
     """
     review = load_review()
-    without = {row.name: row for row in review.designs if row.chip is None}
     chips = list(library.names("chip"))
+    without = {row.name: row for row in review.designs if chip_of(row) is None}
     for name in designs:
         if name not in without and name not in chips and not library.is_path(name):
             known = [*chips, *without]

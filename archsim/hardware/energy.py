@@ -6,14 +6,15 @@ arrays of the core, each interval between two MVMs,
     crossbar        arrays · steps reads                       sample-and-hold   arrays · columns · steps samples
     DAC             count · steps drives                       ADC, shift-add    arrays · conversions · steps
 
-and every other row as many actions a second as its rate or bandwidth allows.
+(reads and drives as often as ``drive_again`` has it), and every other row as many actions a second as its rate or
+bandwidth allows.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 
-from archsim.hardware.mvm import conversions_per_read, crossbar, input_steps, mvm_timing
+from archsim.hardware.mvm import conversions_per_read, crossbar, input_steps, mvm_timing, reads_per_step
 from archsim.spec.component import Component
 from archsim.spec.tile import Core, Tile
 from archsim.units import PICOSECONDS
@@ -26,10 +27,10 @@ PER_MVM = ("crossbar", "dac", "sample-hold", "adc", "shift-add")
 
 def actions_per_mvm(core: Core, row: Component) -> int:
     """Unit actions of ``row``, one of the kinds PER_MVM, in one MVM of all arrays of ``core``."""
-    array, steps = crossbar(core), input_steps(core)
+    array, steps, reads = crossbar(core), input_steps(core), reads_per_step(core)
     each = {
-        "crossbar": array.count,
-        "dac": row.count,
+        "crossbar": array.count * reads,
+        "dac": row.count * reads,
         "sample-hold": array.count * array.columns,
     }
     return steps * each.get(row.kind, array.count * conversions_per_read(core))

@@ -15,6 +15,7 @@ In a core with a mac-array, which has no input steps, an MVM is one block of wei
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -37,6 +38,7 @@ __all__ = [
     "dac",
     "input_steps",
     "mvm_timing",
+    "reads_per_step",
     "step_ps",
 ]
 
@@ -89,6 +91,14 @@ def conversions_per_read(core: Core, used_columns: int | None = None) -> int:
     if used_columns is not None and not encoding.convert_unused_columns:
         columns = used_columns
     return encoding.conversions(columns) + (encoding.unit_columns if encoding.convert_unit_columns else 0)
+
+
+def reads_per_step(core: Core, used_columns: int | None = None) -> int:
+    """How often an array is read in one input step: once, or for each conversion that its converter has to do."""
+    if not core.encoding.drive_again:
+        return 1
+    converters = Fraction(adc(core).count, crossbar(core).count)
+    return math.ceil(conversions_per_read(core, used_columns) / converters)
 
 
 @dataclass(frozen=True)
@@ -162,4 +172,5 @@ def step_ps(core: Core, row: Component) -> int:
     if row.kind == "shift-add" and isinstance(row, Operator):
         return duration_ps(Fraction(conversions_per_read(core) * arrays), row.capacity_per_s())
     pulses = 2**row.bits - 1 if isinstance(row, DAC) and core.encoding.drive == "pulse-width" else 1
-    return pulses * row.time_ps(core.cycle_ps) if row.time is not None else 0
+    reads = reads_per_step(core) if row.kind in ("dac", "crossbar") else 1
+    return pulses * reads * row.time_ps(core.cycle_ps) if row.time is not None else 0

@@ -86,8 +86,8 @@ def write_validation(validation: Validation, folder: Path) -> list[str]:
 def _markdown(validation: Validation, findings: Records, designs: Records, figure: bool) -> str:
     total = {verdict: sum(f["verdict"] == verdict for f in findings) for verdict in VERDICTS}
     lines = ["# Published designs, and how near archsim comes to each", ""]
-    lines += [f"{len(findings)} published figures of {len(designs)} designs: "]
-    lines[-1] += ", ".join(f"{count} {verdict}" for verdict, count in total.items()) + "."
+    lines += [f"{len(findings)} published figures of {len(designs)} designs. "]
+    lines[-1] += "; ".join(f"{verdict}: {count}" for verdict, count in total.items()) + "."
     lines += [f"To agree is to lie within {TOLERANCE:.0%} of the paper.", ""]
     if figure:
         lines += ["![archsim against paper](scatter.png)", ""]

@@ -48,6 +48,9 @@ class Encoding(Strict):
     """Columns beside those of the weights, which sum the inputs."""
     convert_unit_columns: bool = False
     """Whether the conversion of the unit columns takes ADC time."""
+    drive_again: bool = False
+    """Whether inputs are driven, and arrays read, anew for each column that a converter works through: so it is where
+    nothing holds the sums, as with converters that integrate while the inputs last."""
     convert_unused_columns: bool = True
     """Whether an ADC converts also the columns that hold no weight."""
 

@@ -13,6 +13,7 @@ from archsim.errors import NotFoundError
 from archsim.report.catalogue import catalogue
 from archsim.spec.loader import document_kind, load_chip
 
+TILES = ", ".join(library.names("tile"))
 CHIP = "schema: 1\nkind: chip\nname: mine\nextends: isaac-ce\ntiles: {tiles}\n"
 
 
@@ -100,11 +101,11 @@ def test_a_file_without_a_suffix_is_found_under_its_name(tmp_path: Path) -> None
     [
         ("chip", "isac-ce", "no chip named 'isac-ce'; did you mean 'isaac-ce'?"),
         ("chip", "ISAAC-CE", "no chip named 'ISAAC-CE'; did you mean 'isaac-ce'?"),
-        ("tile", "xyzzy", "no tile named 'xyzzy'; there are isaac, puma"),
+        ("tile", "xyzzy", f"no tile named 'xyzzy'; there are {TILES}"),
         ("chip", "mine/chip.yaml", "no chip file at 'mine/chip.yaml'"),
         ("chip", "chip.yml", "no chip file at 'chip.yml'"),
-        ("tile", "", "no tile named ''; there are isaac, puma"),
-        ("tile", "a\0b", "no tile named 'a\\x00b'; there are isaac, puma"),
+        ("tile", "", f"no tile named ''; there are {TILES}"),
+        ("tile", "a\0b", f"no tile named 'a\\x00b'; there are {TILES}"),
     ],
 )
 def test_a_name_that_is_nowhere_is_an_error_with_the_nearest_or_all_that_there_are(

@@ -9,7 +9,7 @@ import pytest
 
 from archsim.errors import ArchsimError, CompileError
 from archsim.explore import compare as module
-from archsim.explore.compare import METRICS, boards_of_equal_area, compare, prepare, ratios
+from archsim.explore.compare import METRICS, boards_of_equal_area, compare, prepare, ratios, several_nodes
 from archsim.explore.options import Options
 from archsim.explore.run import load_design
 from archsim.hardware.rollup import chip_rollup
@@ -171,3 +171,12 @@ def test_a_cost_that_a_design_does_not_have_gives_no_ratio() -> None:
         assert rows[metric]["geometric mean"] is None
     assert (rows["energy"]["x"], rows["energy"]["geometric mean"]) == (0.0, None)
     assert rows["throughput"]["geometric mean"] == pytest.approx(2.0)
+
+
+def test_chips_of_several_technology_nodes_are_named_as_such(files: list[str], tmp_path: Path) -> None:
+    newer = tmp_path / "newer.yaml"
+    newer.write_text("schema: 1\nkind: chip\nname: newer\nextends: isaac-ce\ntile: {technology: 14 nm}\n")
+    assert several_nodes(prepare(["isaac-ce", "puma"], files[:1], 1)) == ""
+    assert several_nodes(prepare(["isaac-ce", str(newer)], files[:1], 1)) == (
+        "the chips are of several technology nodes (isaac-ce 32 nm, newer 14 nm), and nothing is scaled between them"
+    )

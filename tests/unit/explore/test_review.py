@@ -56,7 +56,7 @@ def test_a_design_without_a_node_is_not_scaled(records: list[dict[str, Any]]) ->
 def test_what_a_sum_leaves_out_is_not_shown_as_simulated(records: list[dict[str, Any]]) -> None:
     neurram = one(records, "NeuRRAM", "simulated")
     assert neurram["tops_per_mm2"] is None
-    assert neurram["note"] == "tops_per_mm2 left out, not published: 39 % of the area of a core"
+    assert neurram["note"] == "tops_per_mm2 left out, not published: area outside of the cores"
     newton = one(records, "Newton", "simulated")
     assert (newton["tops"], newton["note"][:19]) == (None, "no model; missing: ")
 

@@ -66,3 +66,15 @@ def test_energy_stands_alone(change: dict[str, object], message: str) -> None:
     row = {key: value for key, value in {**ROW, **change}.items() if value is not None}
     with pytest.raises(ValidationError, match=message):
         component_class("adc").model_validate(row)
+
+
+def test_arrays_that_are_read_again_for_each_column_take_as_much_longer_and_as_much_more() -> None:
+    """The HERMES chip in four phases: two signs of inputs, and two columns on each converter."""
+    encoding = "tile.core.encoding"
+    phases = [f"{encoding}.inputs=two-phase", f"{encoding}.subtract=digital"]
+    held = chip_rollup(load_chip("hermes-64", phases).model)
+    again = chip_rollup(load_chip("hermes-64", [*phases, f"{encoding}.drive_again=true"]).model)
+    assert held.mvm_interval_ps == 2 * (127 + 2) * 1000
+    assert again.mvm_interval_ps == 2 * (2 * 127 + 2) * 1000
+    energy = [run.power_w["core"] * run.mvm_interval_ps * 1e-12 for run in (held, again)]
+    assert energy == pytest.approx([2 * 12.48e-9, 4 * 12.48e-9])

@@ -224,6 +224,8 @@ def whole_chip_inputs(chip: Any) -> dict[str, set[str]]:
         "tile.core.encoding.weight_bits": {"peak"},
         "tile.core.encoding.input_bits": TIMING,
         "tile.core.encoding.convert_unit_columns": TIMING if chip.tile.core.encoding.unit_columns else set(),
+        # 128 reads of 1 ns a step are more than a cycle of ISAAC, and just a cycle of PUMA
+        "tile.core.encoding.drive_again": TIMING if chip.tile.core.cycle_ps < 128_000 else set(),
         "tile.core.pipeline.overlap": {"interval", "peak"},
     }
 

@@ -1,4 +1,4 @@
-"""The commands that hold the library's designs to what is published of them."""
+"""The command that holds the library's designs to what is published of them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,9 @@ __all__ = ["add_to"]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write tables and figure.")]
 
 
-table = typer.Typer(help="Tables of published designs.", no_args_is_help=True)
-
-
 def add_to(app: typer.Typer) -> None:
-    """Register the commands of this module."""
+    """Register the command of this module."""
     app.command()(validate)
-    app.add_typer(table, name="table")
 
 
 def validate(
@@ -55,27 +51,3 @@ def validate(
         )
     if validation.unexplained:
         raise typer.Exit(1)
-
-
-@table.command()
-def review(
-    node: Annotated[
-        str, typer.Option("--node", metavar="LENGTH", help="The node that designs are scaled to.")
-    ] = "32 nm",
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the tables.")] = None,
-    json: Json = None,
-) -> None:
-    """The field's accelerators as published and as simulated, each as it is and scaled to one technology node."""
-    from archsim.explore.review import review_records
-    from archsim.report.files import require_folder
-    from archsim.report.hardware import print_wide
-    from archsim.report.progress import progress
-    from archsim.report.review import review_tables, write_review
-
-    require_folder(out)
-    with progress(30) as report:
-        records = review_records(node, report)
-    if out is not None:
-        write_review(records, node, out)
-    if not emit(records, json):
-        print_wide(review_tables(records, node))
