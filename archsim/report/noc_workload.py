@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +133,7 @@ def replay_tables(title: str, replay: Replay) -> Group:
 
 def write_replay(folder: Path, title: str, replay: Replay, compiled: Compiled) -> None:
     """Tables, and the use of the links on the floor plan."""
-    tables: Mapping[str, Records] = {
+    tables = {
         "latency": level_records(replay),
         "work": work_records(replay),
         "channels": channel_records(replay),
