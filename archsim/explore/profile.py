@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any
 
 from archsim.compile.network import Compiled
@@ -11,6 +13,7 @@ from archsim.components.rated import Mover
 from archsim.explore.options import Options
 from archsim.explore.run import Design, compile_design
 from archsim.hardware.rollup import chip_rollup
+from archsim.noc.chip_network import chip_network
 from archsim.results import Run
 from archsim.sim.attribution import Attribution
 from archsim.sim.breakdown import breakdown
@@ -47,14 +50,23 @@ def _floor_plan(compiled: Compiled) -> list[list[float]]:
     """A tile each: chip, column, row, seconds.  The tiles of one router stand in a block, as square as can be."""
     board = compiled.board
     busy = _busy_tiles(compiled)
-    wide = math.ceil(math.sqrt(board.chip.noc.concentration))
-    high = -(-board.chip.noc.concentration // wide)
+    routers = board.network.routers
+    most = max(board.chip.noc.concentration, *Counter(routers).values())
+    wide = math.ceil(math.sqrt(most))
+    high = -(-most // wide)
+    first = {router: place for place, router in reversed(list(enumerate(routers)))}
     plan = []
     for tile in range(board.tiles):
-        x, y = board.router_of(tile)
-        down, across = divmod(tile % board.tiles_per_chip % board.chip.noc.concentration, wide)
+        place = tile % board.tiles_per_chip
+        x, y = _whole(board.network.graph.nodes[routers[place]]["position"])
+        down, across = divmod(place - first[routers[place]], wide)
         plan.append([board.chip_of(tile), x * wide + across, y * high + down, busy.get(tile, 0.0)])
     return plan
+
+
+def _whole(position: Iterable[float]) -> list[float]:
+    """Coordinates as whole numbers where they are: tiles of a grid stand in rows and columns."""
+    return [int(value) if float(value).is_integer() else value for value in position]
 
 
 def _busy_tiles(compiled: Compiled) -> dict[int, float]:
@@ -71,9 +83,9 @@ def _busy_tiles(compiled: Compiled) -> dict[int, float]:
 
 def link_counts(chip: Chip, chips: int) -> dict[str, int]:
     """How many links of each kind a board has, used or not; a channel in each direction is one."""
-    noc, tiles = chip.noc, chips * chip.tiles
-    ports = chips * chip.row(noc.chip_link).count
-    channels = chips * 2 * (noc.rows * (noc.columns - 1) + noc.columns * (noc.rows - 1))
+    tiles = chips * chip.tiles
+    ports = chips * chip.row(chip.noc.chip_link).count
+    channels = chips * chip_network(chip).graph.number_of_edges()
     return {
         "inject": tiles,
         "channel": channels,
@@ -83,6 +95,12 @@ def link_counts(chip: Chip, chips: int) -> dict[str, int]:
         "buffer": tiles,
         "bus": tiles,
     }
+
+
+def _rate(chip: Chip) -> Fraction:
+    """The bandwidth of all channels of a chip over that of one: those with a period have less."""
+    links = chip_network(chip).graph.edges(data="period")
+    return sum((Fraction(1, period or 1) for _, _, period in links), Fraction(0))
 
 
 def traffic(chip: Chip, run: Run) -> dict[str, dict[str, float]]:
@@ -97,7 +115,7 @@ def traffic(chip: Chip, run: Run) -> dict[str, dict[str, float]]:
         for kind, row in (("buffer", rows[memory.buffer]), ("bus", rows[memory.bus]))
         if isinstance(row, Mover)
     }
-    counts = link_counts(chip, run.chips)
+    counts: dict[str, Fraction | int] = {**link_counts(chip, run.chips), "channel": run.chips * _rate(chip)}
     return {
         kind: {"bytes": carried, "bytes_per_s": float(counts[kind] * each[kind] / 8)}
         for kind, carried in run.bytes_by_link_kind.items()

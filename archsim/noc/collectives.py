@@ -11,6 +11,8 @@ from archsim.errors import ArchsimError
 from archsim.noc.fabric import Fabric
 from archsim.noc.packets import Packets
 
+Tree = tuple[int, tuple[int, ...]]
+
 __all__ = ["flit_hops", "multicast", "reduction", "reduction_tree"]
 
 
@@ -19,7 +21,7 @@ def multicast(fabric: Fabric, source: int, targets: list[int], flits: int, *, co
 
     With ``copies`` each target gets packets of its own; else one copy goes over the channels that the routes share.
     """
-    trees = [(source, (target,)) for target in targets] if copies else [(source, tuple(targets))]
+    trees: list[Tree] = [(source, (target,)) for target in targets] if copies else [(source, tuple(targets))]
     sizes = _cut(fabric, flits)
     route = np.tile(np.arange(len(trees)), len(sizes))  # packet by packet to all, as a copying source would
     return Packets.along(fabric, trees, route, np.zeros(len(route), np.int64), np.repeat(sizes, len(trees)))

@@ -45,7 +45,7 @@ class Tokens:
         """Packets of at most a buffer's flits, and the token of each; with ``copies`` one for each target."""
         trees, tree, token = self.trees, self.tree, np.arange(len(self.tree))
         if copies:
-            alone = [(source, (target,)) for source, targets in self.trees for target in targets]
+            alone: list[Tree] = [(source, (target,)) for source, targets in self.trees for target in targets]
             sizes = np.array([len(targets) for _, targets in self.trees], np.int64)
             first = np.cumsum(sizes) - sizes
             token = np.repeat(token, sizes[tree])
@@ -175,10 +175,10 @@ def _tokens(entries: list[_Entry], records: Records, cycle: int, flit_bits: int)
         created.append(came)
         tree.append(np.full(len(came), numbers.setdefault(entry.tree, len(numbers)), np.int64))
         flits.append(np.full(len(came), max(1, -(-entry.flow.bits // flit_bits)), np.int64))
-    columns = [np.concatenate(column) for column in (tree, created, flits)]
-    order = np.argsort(columns[1], kind="stable")
-    sorted_ = [column[order] for column in columns]
-    return Tokens(list(numbers), *sorted_, int(sorted_[1][-1]) + 1 if len(order) else 0)
+    cycles = np.concatenate(created)
+    order = np.argsort(cycles, kind="stable")
+    most = int(cycles.max(initial=-1)) + 1
+    return Tokens(list(numbers), np.concatenate(tree)[order], cycles[order], np.concatenate(flits)[order], most)
 
 
 STEPS = 8

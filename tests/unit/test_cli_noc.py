@@ -149,7 +149,7 @@ def test_the_traffic_of_a_network_is_replayed_with_tables_a_heat_map_and_json(mo
     target, out = tmp_path / "traffic.json", tmp_path / "o"
     assert command(monkeypatch, *words, "--out", str(out), "--json", str(target)) == 0
     printed = capsys.readouterr().out
-    for said in ("lenet-5 on isaac-ce, chip 0 of 1", "flit level, a copy for each target", "packet level holds"):
+    for said in ("lenet-5 on isaac-ce, chip 0 of 1", "flit level, a copy for each target", "lower than flit level"):
         assert said in printed
     found = json.loads(target.read_text())
     levels = found["levels"]

@@ -50,6 +50,19 @@ def test_energy_by_action_takes_the_place_of_the_routers_flits():
     assert {name: value for name, value in by_action.by_component().items() if name != "chip.noc"} == rest
 
 
+def test_a_link_with_an_energy_of_its_own_costs_that_in_place_of_its_wire():
+    routers = "{a: {terminals: 84}, b: {terminals: 84}}"
+    graph = f"noc.graph={{routers: {routers}, links: [{{ends: [a, b], energy: 30 pJ, cycles: 9}}]}}"
+    plain = ("noc.columns=null", "noc.rows=null", "noc.concentration=1", "noc.topology=graph", graph)
+    built = compile_network(load_graph("lenet-5")[0], load_chip("isaac-ce", [*plain, ENERGY]).model, 1)
+    rows = {row.action: row for row in noc_rows(built, built.board.chip.noc.energy)}
+    crossing = [rows[name] for name in ("link a b", "link b a") if name in rows]
+    assert crossing
+    assert {row.energy_j for row in crossing} == {30e-12}
+    assert sum(row.count for row in crossing) == rows["flit-hop"].count
+    assert "link mm" not in rows
+
+
 def test_every_token_of_an_inference_is_sent_once_and_a_copy_for_each_target_costs_more():
     built = compiled()
     tokens = gather(built, 0, 1, ALWAYS)
