@@ -390,7 +390,7 @@ def study(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a study.")],
-    to: Annotated[str, typer.Option(help="md, csv or latex.")] = "md",
+    to: Annotated[str, typer.Option(help="md, csv, latex or html.")] = "md",
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Where to; default: the folder report in that of the study."),

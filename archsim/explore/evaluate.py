@@ -12,6 +12,7 @@ from typing import Any
 from archsim._version import __version__
 from archsim.errors import ArchsimError
 from archsim.explore.options import Options
+from archsim.explore.profile import profile, traffic
 from archsim.explore.run import Design, run_design
 from archsim.hardware.rollup import Rollup, chip_rollup
 from archsim.results import Run, per
@@ -26,6 +27,9 @@ __all__ = ["CHIP_ALONE", "Resolved", "evaluate", "failure_key", "forget_files", 
 CHIP_ALONE = "none: roll-up of the chip"
 """The engine of a point without a network."""
 
+LAYOUT = 2
+"""Raised when rows get figures that they did not have: rows kept before are then not taken for theirs."""
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -37,6 +41,8 @@ class Resolved:
     run: dict[str, Any] | None
     about: dict[str, Any]
     key: str
+    profiled: bool = False
+    """Whether it is to be looked into, in place of the figures."""
 
 
 @lru_cache(maxsize=64)
@@ -76,7 +82,8 @@ def resolve(request: dict[str, Any]) -> Resolved:
         about |= {"workload": graph.name, "workload_hash": workload_hash}
         _options(run)
     about["run"] = json.dumps(run, sort_keys=True)
-    return Resolved(chip, network, run, about, _hash(about))
+    profiled = bool(request.get("profile"))
+    return Resolved(chip, network, run, about, _hash({**about, "layout": LAYOUT, "profile": profiled}), profiled)
 
 
 def failure_key(request: dict[str, Any], reason: str) -> str:
@@ -107,7 +114,8 @@ def evaluate(request: dict[str, Any]) -> dict[str, Any]:
     """
     point = resolve(request)
     try:
-        return {"key": point.key, **point.about, "status": "ok", **_figures(point)}
+        figures = _profile(point) if point.profiled else _figures(point)
+        return {"key": point.key, **point.about, "status": "ok", **figures}
     except ArchsimError as error:
         return {"key": point.key, **point.about, "status": "failed", "reason": one_line(error)}
 
@@ -122,14 +130,28 @@ def _figures(point: Resolved) -> dict[str, Any]:
     rollup = chip_rollup(point.chip.model)
     row: dict[str, Any] = {"engine": CHIP_ALONE, "events": 0, "chips": 1, **_of_chip(rollup)}
     if point.network is not None and point.run is not None:
-        graph, loaded = point.network
-        chips = None if point.run["chips"] == "fit" else point.run["chips"]
-        run = run_design(Design(point.chip, graph, loaded), chips, _options(point.run))
+        run = run_design(_design(point), _chips(point.run), _options(point.run), resolved=False)
         row |= _of_run(run)
+        row["traffic"] = json.dumps(traffic(point.chip.model, run))
     chips = row["chips"]
     row["power_by_component_w"] = _breakdown((r.key, chips * r.times * r.power_w) for r in rollup.rows)
     row["area_by_component_mm2"] = _breakdown((r.key, chips * r.times * r.area_mm2) for r in rollup.rows)
     return row
+
+
+def _design(point: Resolved) -> Design:
+    assert point.network is not None
+    return Design(point.chip, *point.network)
+
+
+def _chips(run: dict[str, Any]) -> int | None:
+    return None if run["chips"] == "fit" else run["chips"]
+
+
+def _profile(point: Resolved) -> dict[str, Any]:
+    assert point.run is not None
+    found = profile(_design(point), _chips(point.run), _options(point.run))
+    return {name: json.dumps(value) for name, value in found.items()}
 
 
 def _breakdown(parts: Iterable[tuple[str, float]]) -> str:

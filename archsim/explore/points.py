@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from archsim.errors import ArchsimError
-from archsim.spec.study import OPTION_KEYS, Parameter, Study, StudyDesign
+from archsim.report.study.indices import shares
+from archsim.spec.study import OPTION_KEYS, SAMPLINGS, Parameter, Study, StudyDesign
 
 __all__ = ["Candidate", "Point", "candidate_of", "candidates", "points_of"]
 
@@ -49,6 +50,9 @@ def candidates(study: Study) -> list[Candidate]:
         return [_at_index(study, index) for index in range(_size(study) or 0)]
     if study.method.name == "random":
         return _random(study)
+    if study.method.name in SAMPLINGS:
+        ahead = [0.0] if len(study.designs) == 1 else []
+        return [_from_shares(study, [*ahead, *row]) for row in shares(study).tolist()]
     return _latin_hypercube(study)
 
 

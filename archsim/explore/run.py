@@ -86,10 +86,12 @@ def run_design(
     options: Options,
     report: Callable[[str], None] = lambda step: None,
     keep: Callable[[Compiled, Program, Outcome], None] | None = None,
+    resolved: bool = True,
 ) -> Run:
     """Compile ``design`` onto ``chips`` chips and simulate it; None: the smallest board that holds the network once.
 
-    ``keep`` is given all records of the run for the steady state.
+    ``keep`` is given all records of the run for the steady state.  Without ``resolved`` the Run does not hold the files
+    as they were read, which take some time to write out.
     """
     began = perf_counter()
     compiled = compile_design(design, chips, options, report)
@@ -100,7 +102,7 @@ def run_design(
         engine_name=options.engine,
         idle_tiles=options.idle_tiles,
         config_hash=design.config_hash,
-        resolved={**design.resolved(), "run": options.written(compiled.board.chips)},
+        resolved={**design.resolved(), "run": options.written(compiled.board.chips)} if resolved else None,
         report=report,
         keep=keep,
     )

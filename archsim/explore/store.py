@@ -23,7 +23,15 @@ Row = dict[str, Any]
 
 TEXTS = ("key", "version", "chip", "chip_hash", "workload", "workload_hash", "run", "status", "reason", "engine")
 NUMBERS = ("events", "chips")
-BREAKDOWNS = ("energy_by_component_j", "power_by_component_w", "area_by_component_mm2")
+BREAKDOWNS = (
+    "energy_by_component_j",
+    "power_by_component_w",
+    "area_by_component_mm2",
+    "traffic",
+    "latency_by_cause_s",
+    "floor_plan",
+)
+"""What is kept as JSON."""
 
 FEW = 32
 """The parts that are left as they are; more are put together into one."""

@@ -23,11 +23,13 @@ from archsim.explore.search import search
 from archsim.explore.store import Store, parquet, write_table
 from archsim.explore.workers import Item, work_off
 from archsim.report.files import make_folder, write_json, write_text
-from archsim.report.study.table import breakdown_records, table_records
+from archsim.report.study.analysis import best_points
+from archsim.report.study.indices import shares
+from archsim.report.study.table import breakdown_records, plan_records, table_records, traffic_records
 from archsim.report.tables import as_csv
 from archsim.sim.engines import chosen, make_ready
 from archsim.spec.loader import Loaded, load, load_chip
-from archsim.spec.study import SEARCHES, Study
+from archsim.spec.study import SAMPLINGS, SEARCHES, Study
 from archsim.workload import load_graph
 
 __all__ = ["Summary", "load_study", "run_study"]
@@ -35,7 +37,7 @@ __all__ = ["Summary", "load_study", "run_study"]
 CHIPS_A_BATCH = 64
 """Points of chips alone that a worker takes at once: each takes some milliseconds."""
 
-VERSIONS = ("numpy", "numba", "simpy", "scipy", "optuna", "pyarrow")
+VERSIONS = ("numpy", "numba", "simpy", "scipy", "optuna", "SALib", "pyarrow")
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,11 @@ def run_study(
             session.rows_of(points)
         described = [(point.labels, session.rows[point.key]) for point in points]
         records = table_records(study, described)
-        _write(out, records, breakdown_records(described))
+        profiles = session.profiles_of(points, records)
+        _write(out, "table", records, csv=True)
+        _write(out, "breakdown", breakdown_records(described, profiles))
+        _write(out, "traffic", traffic_records(described))
+        _write(out, "floorplan", plan_records(described, profiles))
         write_json(out / "manifest.json", session.manifest(records))
         rows.compact()
     return Summary(study, records, session.begun)
@@ -94,12 +100,12 @@ def _places(loaded: Loaded[Study]) -> dict[str, str]:
     return {name: str(base / name) if library.is_path(name) else name for name in names}
 
 
-def _write(out: Path, records: Sequence[dict[str, Any]], breakdown: Sequence[dict[str, Any]]) -> None:
-    """The table as CSV and Parquet; the parts of energy, power and area as Parquet."""
+def _write(out: Path, name: str, records: Sequence[dict[str, Any]], csv: bool = False) -> None:
+    """A table of the study as Parquet; as CSV, too, if asked for."""
     pa, _ = parquet()
-    write_text(out / "table.csv", as_csv(records))
-    write_table(out / "table.parquet", pa.Table.from_pylist(records, schema=_schema(records)))
-    write_table(out / "breakdown.parquet", pa.Table.from_pylist(breakdown, schema=_schema(breakdown)))
+    if csv:
+        write_text(out / f"{name}.csv", as_csv(records))
+    write_table(out / f"{name}.parquet", pa.Table.from_pylist(records, schema=_schema(records)))
 
 
 def _schema(records: Sequence[dict[str, Any]]) -> Any:
@@ -169,7 +175,7 @@ class _Session:
         """The row of each point; runs those that the store does not hold."""
         requests = {point.key: point.request for point in points}
         missing = [key for key in self.store.missing(requests) if key not in self.rows]
-        total = max(self.done + len(requests), (self.study.method.points or 0) * self.study.often)
+        total = max(self.done + len(requests), self.study.candidates * self.study.often)
         self.done += len(requests) - len(missing)
         self.report(self.done, total)
 
@@ -187,6 +193,18 @@ class _Session:
         self.rows |= {key: stored[key] for key in requests if key in stored}
         return [self.rows[point.key] for point in points]
 
+    def profiles_of(self, points: Sequence[Point], records: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+        """The rows of the best points looked into, by the number of the point; none of one that cannot be."""
+        if not self.study.workloads:
+            return {}
+        numbers = [record["point"] for record in best_points(self.study, records, self.study.profiles)]
+        requests = [{**points[number].request, "profile": True} for number in numbers]
+        wanted = [replace(points[n], request=r, key=resolve(r).key) for n, r in zip(numbers, requests, strict=True)]
+        begun = self.begun
+        rows = dict(zip(numbers, self.rows_of(wanted), strict=True))
+        self.begun = begun
+        return {number: row for number, row in rows.items() if row["status"] == "ok"}
+
     def manifest(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """What makes the study again: the file, seed, versions, and the designs and networks it starts from."""
         study = self.study
@@ -199,6 +217,7 @@ class _Session:
             "workloads": {name: load_graph(self.places[name])[1].resolved_yaml() for name in study.workloads},
             "points": len(records),
             "keys": [record["key"] for record in records],
+            **({"shares": shares(study).tolist()} if study.method.name in SAMPLINGS else {}),
         }
 
 

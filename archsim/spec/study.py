@@ -19,6 +19,7 @@ __all__ = [
     "MAX_POINTS",
     "METRICS",
     "OPTION_KEYS",
+    "SAMPLINGS",
     "SEARCHES",
     "Bounds",
     "Goal",
@@ -73,6 +74,9 @@ OPTION_KEYS = ("chips", "options.images", "options.replication")
 
 SEARCHES = ("nsga2", "tpe")
 """The methods that choose their next points by the results of the last."""
+
+SAMPLINGS = ("sobol", "morris")
+"""The methods whose points give indices of sensitivity."""
 
 _STEP = re.compile(r"(?P<way>[x+])\s*(?P<by>\d+(\.\d+)?([eE][+-]?\d{1,3})?)", re.ASCII)
 _NUMBER = r"(?P<number>[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?)"
@@ -246,12 +250,14 @@ class Bounds(Strict):
 
 
 class Method(Strict):
-    """How points are chosen: all (grid), at random, spread out (latin-hypercube), or by a search for the best.
+    """How points are chosen: all (grid), at random, spread out (latin-hypercube), for indices of sensitivity (sobol,
+    morris), or by a search for the best.
 
-    A search asks for ``population`` candidates at a time; ``points`` counts candidates, each run on every network.
+    A search asks for ``population`` candidates at a time; ``points`` counts candidates, each run on every network.  Of
+    D things that vary, sobol takes ``points`` × (D + 2) candidates, morris ``points`` × (D + 1).
     """
 
-    name: Literal["grid", "random", "latin-hypercube", "nsga2", "tpe"] = "grid"
+    name: Literal["grid", "random", "latin-hypercube", "sobol", "morris", "nsga2", "tpe"] = "grid"
     points: Annotated[int, Field(ge=1, le=MAX_POINTS)] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     population: Annotated[int, Field(ge=2, le=1000)] = 16
@@ -261,6 +267,8 @@ class Method(Strict):
         if (self.name == "grid") != (self.points is None):
             what = "a grid has all its points; leave 'points' out" if self.points else f"{self.name} needs 'points'"
             raise _fault(what, "points" if self.points else "name")
+        if self.name == "sobol" and self.points and self.points & (self.points - 1):
+            raise _fault(f"sobol needs a power of two, such as 64 or 128, got {self.points}", "points")
         return self
 
 
@@ -302,6 +310,9 @@ class Study(Strict):
     """The metrics that the best points are good in."""
     constraints: dict[str, Bounds] = {}
     method: Method = Method()
+    profiles: Annotated[int, Field(ge=0, le=100)] = 4
+    """How many of the best points on each network (or of the first, without objectives) are looked into: whose time
+    their latency is, and how busy each tile is."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Study:
@@ -314,6 +325,8 @@ class Study(Strict):
                 self._require_metric(place, metric)
         if self.method.name in SEARCHES and not self.objectives:
             raise _fault(f"{self.method.name} needs objectives, such as {{peak_tops_per_mm2: max}}", "method.name")
+        if self.method.name in SAMPLINGS and not self.varied:
+            raise _fault(f"{self.method.name} needs something that varies; give parameters", "method.name")
         self._require_factors()
         self._require_points()
         return self
@@ -346,11 +359,23 @@ class Study(Strict):
                 raise _fault("a grid needs a step here, such as step: x2 or step: +10", f"parameters.{endless}")
             candidates = math.prod(size or 1 for size in sizes.values()) * len(self.designs)
         else:
-            candidates = self.method.points or 0
+            candidates = self.candidates
         points = candidates * self.often
         if points > MAX_POINTS:
             count = str(points) if points < 10**15 else f"about 10^{math.log10(points):.0f}"
             raise _fault(f"the study has {count} points, at most {MAX_POINTS} are run; leave values out", "method")
+
+    @property
+    def varied(self) -> list[str]:
+        """What varies: the designs, if there are several, and the parameters."""
+        return [*(["design"] if len(self.designs) > 1 else []), *self.parameters]
+
+    @property
+    def candidates(self) -> int:
+        """The candidates of a draw or a search."""
+        more = {"sobol": 2, "morris": 1}
+        each = len(self.varied) + more[self.method.name] if self.method.name in more else 1
+        return (self.method.points or 0) * each
 
     @property
     def often(self) -> int:

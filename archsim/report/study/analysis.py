@@ -12,7 +12,7 @@ from typing import Any
 from archsim.results import geometric_mean
 from archsim.spec.study import Study
 
-__all__ = ["Front", "comparison", "front", "fronts", "hypervolume", "sensitivity"]
+__all__ = ["Front", "best_points", "comparison", "front", "fronts", "hypervolume", "sensitivity"]
 
 Record = dict[str, Any]
 Records = Sequence[Record]
@@ -51,6 +51,16 @@ def fronts(study: Study, records: Records) -> list[Front]:
 def front(study: Study, records: Records) -> list[Record]:
     """The points of all fronts."""
     return [record for each in fronts(study, records) for record in each.records]
+
+
+def best_points(study: Study, records: Records, most: int) -> list[Record]:
+    """At most ``most`` points of each network: those of the front, spread over it, or without objectives the first."""
+    chosen: list[Record] = []
+    able = [record for record in records if record["status"] == "ok"]
+    for group in [each.records for each in fronts(study, records)] or _groups(able, ["workload"]).values():
+        count = min(most, len(group))
+        chosen += [group[place * (len(group) - 1) // max(1, count - 1)] for place in range(count)]
+    return chosen
 
 
 def _front(study: Study, records: list[Record]) -> Front:
@@ -111,9 +121,8 @@ def sensitivity(study: Study, records: Records) -> list[Record]:
     """
     able = [record for record in records if record["status"] == "ok"]
     labels = ["design", "workload", *study.parameters]
-    varied = [*(["design"] if len(study.designs) > 1 else []), *study.parameters]
     rows: list[Record] = []
-    for parameter in varied:
+    for parameter in study.varied:
         groups = [g for g in _groups(able, [key for key in labels if key != parameter]).values() if len(g) > 1]
         for metric in study.columns:
             if ratios := [ratio for group in groups if (ratio := _spread(group, metric)) is not None]:

@@ -13,9 +13,8 @@ from typing import Any
 
 from archsim.report.files import write_text, written
 from archsim.report.noc import require_plot
-from archsim.report.study.analysis import fronts
+from archsim.report.study.charts import Bars, Chart, Lines, Plans, Series
 from archsim.report.tables import as_csv
-from archsim.spec.study import METRICS, Study
 
 __all__ = ["COLOURS", "COLUMN_INCHES", "MARKERS", "paper_figure", "write_figures"]
 
@@ -25,34 +24,19 @@ COLUMN_INCHES = 3.5
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 MARKERS = "os^Dv<>P"
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "----", "oooo")
-PARTS = {"energy_j": ("energy an inference", "J"), "power_w": ("power", "W"), "area_mm2": ("area (mm²)", "")}
-"""What is broken down: its name on the axis, and its unit if prefixes go with it."""
-
-MOST_BARS = 16
-"""The points of which a breakdown is drawn: those of the front, or else the first."""
-
 Records = Sequence[dict[str, Any]]
 
 
-def write_figures(study: Study, records: Records, parts: Records, sensitivities: Records, folder: Path) -> list[str]:
-    """Draw what the study has figures for into ``folder``; the names of the figures, without their endings."""
-    names: list[str] = []
-    if len(study.objectives) >= 2:
-        for front in fronts(study, records):
-            name = f"pareto-{_file_name(front.workload)}" if front.workload else "pareto"
-            _pareto(study, records, front, folder, name)
-            names.append(name)
-    for column in PARTS:
-        if any(part[column] for part in parts):
-            names.append(_breakdown(study, records, parts, column, folder))
-    if sensitivities:
-        _sensitivity(study, sensitivities, folder)
-        names.append("sensitivity")
-    return names
-
-
-def _file_name(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(name).stem)
+def write_figures(charts: Sequence[Chart], folder: Path) -> list[str]:
+    """Draw ``charts`` into ``folder``; the names of the figures, without their endings."""
+    for chart in charts:
+        if isinstance(chart, Lines):
+            _lines(chart, folder)
+        elif isinstance(chart, Bars):
+            _bars(chart, folder)
+        else:
+            _plans(chart, folder)
+    return [chart.name for chart in charts]
 
 
 @contextmanager
@@ -72,99 +56,97 @@ def paper_figure(folder: Path, name: str, height: float, numbers: Records) -> It
     write_text(folder / f"{name}.csv", as_csv(numbers))
 
 
-def _label(metric: str) -> str:
-    unit, words = METRICS[metric]
-    return words if unit == "-" else f"{words} ({unit.replace('mm2', 'mm²')})"
+def _lines(chart: Lines, folder: Path) -> None:
+    with paper_figure(folder, chart.name, 2.4, chart.numbers) as axes:
+        for series in chart.series:
+            axes.plot(series.x, series.y, label=series.label or "_", **_style(series))
+        if chart.log_x:
+            _logarithmic(axes.xaxis)
+        if chart.log_y:
+            _logarithmic(axes.yaxis)
+        axes.set_xlabel(chart.x_label)
+        axes.set_ylabel(chart.y_label)
+        axes.legend(fontsize=6)
 
 
-def _pareto(study: Study, records: Records, front: Any, folder: Path, name: str) -> None:
-    """All points in the plane of the first two objectives; the front as a line, the knee as a star."""
-    x, y = list(study.objectives)[:2]
-    shown = [r for r in records if r.get("workload") == front.workload and r[x] is not None and r[y] is not None]
-    best = {record["point"] for record in front.records}
-    labels = ["point", "design", *study.parameters]
-    numbers = [
-        {**{key: r[key] for key in labels}, x: r[x], y: r[y], "feasible": r["feasible"], "front": r["point"] in best}
-        for r in shown
-    ]
-    with paper_figure(folder, name, 2.4, numbers) as axes:
-        for index, design in enumerate(study.designs):
-            of = [r for r in shown if r["design"] == design.shown]
-            style = {"marker": MARKERS[index % 8], "color": COLOURS[index % 8], "linestyle": "none"}
-            axes.plot([r[x] for r in of], [r[y] for r in of], alpha=0.6, markeredgewidth=0, label=design.shown, **style)
-        line = sorted(front.records, key=lambda r: r[x])
-        if len(study.objectives) == 2:
-            look = {"color": "black", "linewidth": 0.5, "linestyle": ":", "marker": "o", "fillstyle": "none"}
-            axes.plot([r[x] for r in line], [r[y] for r in line], markersize=6, label="front", **look)
-        axes.plot(front.knee[x], front.knee[y], marker="*", markersize=9, color="black", linestyle="none", label="knee")
-        axes.set_xlabel(_label(x))
-        axes.set_ylabel(_label(y))
-        axes.legend()
+def _logarithmic(axis: Any) -> None:
+    """A logarithmic axis; over little more than a decade its ticks are plain numbers."""
+    axis._set_axes_scale("log")
+    low, high = axis.get_view_interval()
+    if high < 30 * low:
+        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+        steps = (1, 2, 5) if high > 4 * low else range(1, 10)
+        axis.set_major_locator(LogLocator(subs=steps))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_formatter(NullFormatter())
 
 
-def _breakdown(study: Study, records: Records, parts: Records, column: str, folder: Path) -> str:
-    """Stacked bars, the seven largest components and the rest; the name of the figure."""
-    best = [r for front in fronts(study, records) for r in front.records]
-    chosen = (best or [r for r in records if r["status"] == "ok"])[:MOST_BARS]
-    wanted = {r["point"]: r for r in chosen}
-    numbers = [dict(part) for part in parts if part["point"] in wanted and part[column]]
-    sums: dict[str, float] = {}
-    by: dict[tuple[int, str], float] = {}
-    for part in numbers:
-        sums[part["component"]] = sums.get(part["component"], 0.0) + part[column]
-        by[part["point"], part["component"]] = part[column]
-    largest = sorted(sums, key=lambda name: -sums[name])
-    groups = [[name] for name in largest[:7]] + ([largest[7:]] if largest[7:] else [])
-    kept = [{"point": n["point"], "component": n["component"], column: n[column]} for n in numbers]
-    name, _, _ = f"breakdown-{column}".partition("_")
-    with paper_figure(folder, name, 1.0 + 0.2 * len(wanted), kept) as axes:
-        left = dict.fromkeys(wanted, 0.0)
-        for index, group in enumerate(groups):
-            widths = [sum(by.get((point, name), 0.0) for name in group) for point in wanted]
-            label = group[0] if len(group) == 1 else "others"
+def _style(series: Series) -> dict[str, Any]:
+    colour = "black" if series.look < 0 else COLOURS[series.look % len(COLOURS)]
+    line = ":" if series.dashed else "-"
+    style: dict[str, Any] = {"color": colour, "linestyle": line if series.line else "none", "linewidth": 0.6}
+    if series.star:
+        return style | {"marker": "*", "markersize": 9}
+    if not series.points:
+        return style
+    if series.look < 0:
+        return style | {"marker": "o", "fillstyle": "none", "markersize": 6}
+    return style | {"marker": MARKERS[series.look % len(MARKERS)], "alpha": 0.7, "markeredgewidth": 0}
+
+
+def _bars(chart: Bars, folder: Path) -> None:
+    thick = 0.75 if chart.stacked else 0.8 / len(chart.parts)
+    inches = 0.2 if chart.stacked else 0.05 + 0.08 * (1 + len(chart.parts))
+    with paper_figure(folder, chart.name, 1.0 + inches * len(chart.rows), chart.numbers) as axes:
+        left = [chart.base] * len(chart.rows)
+        for index, (label, values) in enumerate(chart.parts):
+            # from the base to a value that is above it or, for a ratio, below
+            widths = [(value or 0.0) - (chart.base if chart.log and value else 0.0) for value in values]
+            errors = [error or 0.0 for error in chart.errors[index]] if chart.errors else None
+            places = [place + (0 if chart.stacked else index * thick) for place in range(len(chart.rows))]
             look = {"color": COLOURS[index], "hatch": HATCHES[index], "edgecolor": "white", "linewidth": 0.3}
-            axes.barh(range(len(wanted)), widths, left=list(left.values()), height=0.75, label=label, **look)
-            left = {point: left[point] + width for point, width in zip(wanted, widths, strict=True)}
-        axes.set_yticks(range(len(wanted)), [_short(study, record) for record in wanted.values()])
+            look |= {"xerr": errors, "error_kw": {"elinewidth": 0.6}} if errors else {}
+            axes.barh(places, widths, left=left, height=thick, label=label, **look)
+            if chart.stacked:
+                left = [at + width for at, width in zip(left, widths, strict=True)]
+        middle = 0.0 if chart.stacked else 0.4 - thick / 2
+        axes.set_yticks([place + middle for place in range(len(chart.rows))], chart.rows)
         axes.invert_yaxis()
-        axes.set_xlabel(PARTS[column][0])
-        if unit := PARTS[column][1]:
+        axes.set_xlabel(chart.label)
+        if chart.log:
+            _logarithmic(axes.xaxis)
+            axes.axvline(chart.base, color="black", linewidth=0.5)
+        if chart.unit:
             from matplotlib.ticker import EngFormatter
 
-            axes.xaxis.set_major_formatter(EngFormatter(unit))
-        axes.figure.legend(loc="outside upper center", ncols=3, fontsize=6, handlelength=1.0, columnspacing=0.8)
-    return name
+            axes.xaxis.set_major_formatter(EngFormatter(chart.unit))
+        longest = max(len(label) for label, _ in chart.parts)
+        columns = {"ncols": 3 if longest <= 22 else 2 if longest <= 34 else 1}
+        small = {"fontsize": 6, "handlelength": 1.0, "columnspacing": 0.8}
+        axes.figure.legend(loc="outside upper center", **columns, **small)
 
 
-def _short(study: Study, record: dict[str, Any]) -> str:
-    """A point in a few words: what of it varies in the study."""
-    words = [record["design"]] if len(study.designs) > 1 else []
-    words += [Path(record["workload"]).stem] if len(study.workloads) > 1 else []
-    words += [str(record[key]) for key in study.parameters]
-    text = ", ".join(words) or record["design"]
-    return f"{record['point']}: {text}" if len(text) <= 34 else f"point {record['point']}"
+def _plans(chart: Plans, folder: Path) -> None:
+    """All panels in one row; idle tiles are pale, places without a tile are left white."""
+    from matplotlib import colormaps
+
+    with paper_figure(folder, chart.name, 0.9 + 2.4 / len(chart.panels), chart.numbers) as axes:
+        subplots = [axes] if len(chart.panels) == 1 else _row_of(axes, len(chart.panels))
+        for place, (subplot, (title, cells)) in enumerate(zip(subplots, chart.panels, strict=True)):
+            shown = [[float("nan") if cell is None else cell for cell in row] for row in cells]
+            image = subplot.imshow(shown, cmap=colormaps["cividis"], vmin=0.0, vmax=1.0, interpolation="nearest")
+            subplot.set_title(title, fontsize=7)
+            subplot.set_xticks([])
+            subplot.set_yticks([])
+            if not place:
+                subplot.set_ylabel("tiles")
+        bar = axes.figure.colorbar(image, ax=subplots, location="bottom", shrink=0.8, aspect=30)
+        bar.set_label(chart.label)
 
 
-def _sensitivity(study: Study, sensitivities: Records, folder: Path) -> None:
-    """How much each parameter alone changes each objective, or else each of the first metrics."""
-    metrics = (list(study.objectives) or study.columns)[:4]
-    shown = [row for row in sensitivities if row["metric"] in metrics]
-    names = list(dict.fromkeys(row["parameter"] for row in shown))
-    by = {(row["parameter"], row["metric"]): row for row in shown}
-    with paper_figure(folder, "sensitivity", 0.9 + 0.25 * len(names), shown) as axes:
-        height = 0.8 / len(metrics)
-        for index, metric in enumerate(metrics):
-            rows = [by.get((name, metric)) for name in names]
-            widths = [row["mean ratio"] - 1 if row else 0.0 for row in rows]
-            places = [place + index * height for place in range(len(names))]
-            look = {"color": COLOURS[index], "hatch": HATCHES[index], "edgecolor": "white", "linewidth": 0.3}
-            axes.barh(places, widths, left=1.0, height=height, label=_label(metric), **look)
-        axes.set_yticks([place + 0.4 - height / 2 for place in range(len(names))], [_last(name) for name in names])
-        axes.invert_yaxis()
-        axes.set_xlabel("largest over smallest value, one parameter at a time")
-        axes.figure.legend(loc="outside upper center", ncols=2)
-
-
-def _last(key: str) -> str:
-    """The end of a dotted key, which tells it from others."""
-    return ".".join(key.split(".")[-2:])
+def _row_of(axes: Any, count: int) -> list[Any]:
+    """``count`` axes side by side in place of one."""
+    figure = axes.figure
+    axes.remove()
+    return list(figure.subplots(1, count))

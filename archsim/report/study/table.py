@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archsim.spec.study import Bounds, Study
 
-__all__ = ["breakdown_records", "excesses", "feasible", "table_records"]
+__all__ = ["breakdown_records", "excesses", "feasible", "plan_records", "table_records", "traffic_records"]
 
 Records = list[dict[str, Any]]
 Described = Sequence[tuple[dict[str, Any], dict[str, Any]]]
 """Points: what tells each from the others, and its row from the store."""
+
+Rows = Mapping[int, dict[str, Any]]
+"""Rows from the store by the number of the point."""
 
 PARTS = {
     "energy_by_component_j": "energy_j",
@@ -59,14 +62,55 @@ def excesses(constraints: dict[str, Bounds], row: dict[str, Any]) -> list[float]
     return found
 
 
-def breakdown_records(points: Described) -> Records:
-    """One record a point and component: its energy an inference, its power and its area on the whole board."""
+def breakdown_records(points: Described, profiles: Rows) -> Records:
+    """One record a point and component: its energy an inference, its power and its area on the whole board, and of
+    points that were looked into the time that it sets on the critical path of one inference."""
     records: Records = []
     for index, (_, row) in enumerate(points):
-        parts = {name: json.loads(row.get(column) or "{}") for column, name in PARTS.items()}
+        parts = {name: _json(row, column) for column, name in PARTS.items()}
+        parts["latency_s"] = _json(profiles.get(index, {}), "latency_by_cause_s")
         components = list(dict.fromkeys(key for of in parts.values() for key in of))
         records += [
             {"point": index, "component": key, **{name: of.get(key) for name, of in parts.items()}}
             for key in components
         ]
     return records
+
+
+def traffic_records(points: Described) -> Records:
+    """One record a point and kind of link: bytes of an inference, the bandwidth of all links of the kind together, and
+    the share of it that is used in steady state; beside them operations, interval and peak of the board."""
+    return [
+        {
+            "point": index,
+            "link": kind,
+            **values,
+            "used": values["bytes"] / row["interval_s"] / values["bytes_per_s"],
+            "operations": round(row["effective_tops"] * 1e12 * row["interval_s"]),
+            "interval_s": row["interval_s"],
+            "peak_tops": row["chips"] * row["peak_tops"],
+        }
+        for index, (_, row) in enumerate(points)
+        for kind, values in _json(row, "traffic").items()
+    ]
+
+
+def plan_records(points: Described, profiles: Rows) -> Records:
+    """One record for each tile of each point that was looked into: where it stands, and the share of time for which
+    its arrays are busy in steady state."""
+    return [
+        {
+            "point": index,
+            "chip": int(chip),
+            "column": int(x),
+            "row": int(y),
+            "busy": busy / points[index][1]["interval_s"],
+        }
+        for index, profile in profiles.items()
+        for chip, x, y, busy in _json(profile, "floor_plan")
+    ]
+
+
+def _json(row: dict[str, Any], column: str) -> Any:
+    """What a row keeps as JSON; nothing, if it has none."""
+    return json.loads(row.get(column) or "{}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,23 @@ from archsim.report.files import make_folder, write_text
 from archsim.report.noc import require_plot
 from archsim.report.study.analysis import Front, comparison, fronts, sensitivity
 from archsim.report.study.figures import write_figures
+from archsim.report.study.html import html_report, require_plotly
+from archsim.report.study.indices import indices
+from archsim.report.study.read import read_results
+from archsim.report.study.views import charts
 from archsim.report.tables import as_csv, as_latex, as_markdown
-from archsim.spec.study import Study
+from archsim.spec.study import SAMPLINGS, Study
 
 __all__ = ["FORMATS", "write_report"]
 
-FORMATS = ("md", "csv", "latex")
+FORMATS = ("md", "csv", "latex", "html")
 MOST_ROWS = 100
 """How many points stand in report.md; table.csv has all."""
+
+INDICES = {
+    "sobol": "Shares of the variance that a parameter explains alone (first order) and with all others (total order).",
+    "morris": "Mean size and standard deviation of the change over the whole of a parameter, in the metric's unit.",
+}
 
 _ENDINGS = {"csv": "csv", "latex": "tex"}
 
@@ -30,18 +38,24 @@ def write_report(folder: Path, to: str, out: Path) -> list[str]:
     """Write the report of the study in ``folder`` into ``out``; the names of its files."""
     if to not in FORMATS:
         raise ArchsimError(f"--to: expected {', '.join(FORMATS)}, got {to!r:.80}{nearest(to, FORMATS)}")
-    require_plot()
-    study, records, parts = _read(folder)
+    require_plotly() if to == "html" else require_plot()
+    results = read_results(folder)
+    study, records = results.study, results.records
     found = fronts(study, records)
     tables = {
         "points": _without_key(records)[: MOST_ROWS if to == "md" else None],
         "pareto": _pareto_records(study, found),
         "sensitivity": sensitivity(study, records),
+        "indices": indices(study, records, results.shares) if study.method.name in SAMPLINGS else [],
         "comparison": comparison(study, records),
     }
     tables = {name: rows for name, rows in tables.items() if rows}
     make_folder(out)
-    figures = write_figures(study, records, parts, tables.get("sensitivity", []), out)
+    drawn = charts(results, tables)
+    if to == "html":
+        write_text(out / "report.html", html_report(results, tables, found, drawn))
+        return ["report.html"]
+    figures = write_figures(drawn, out)
     if to == "md":
         write_text(out / "report.md", _markdown(study, records, tables, found, figures))
         names = ["report.md"]
@@ -50,22 +64,8 @@ def write_report(folder: Path, to: str, out: Path) -> list[str]:
         for name, rows in tables.items():
             write_text(out / f"{name}.{_ENDINGS[to]}", as_text(rows))
         names = [f"{name}.{_ENDINGS[to]}" for name in tables]
-    return [*names, *(f"{name}.{ending}" for name in figures for ending in ("pdf", "png", "csv"))]
-
-
-def _read(folder: Path) -> tuple[Study, Records, Records]:
-    """The study, its table, and the parts of energy, power and area."""
-    if not (folder / "table.parquet").is_file() or not (folder / "manifest.json").is_file():
-        hint = "it has not ended; the same 'archsim study' command goes on" if (folder / "points").is_dir() else ""
-        raise ArchsimError(f"no table of a study in {str(folder)!r:.300}{hint and ': ' + hint}")
-    try:
-        import pyarrow.parquet as pq
-    except ImportError:
-        raise ArchsimError("studies are stored in Parquet, which needs pyarrow: pip install 'archsim[study]'") from None
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    study = Study.model_validate(manifest["study"])
-    tables = [pq.read_table(folder / name).to_pylist() for name in ("table.parquet", "breakdown.parquet")]
-    return study, tables[0], tables[1]
+    drawings = [f"{name}.{ending}" for name in figures for ending in ("pdf", "png", "csv")]
+    return list(dict.fromkeys([*names, *drawings]))
 
 
 def _without_key(records: Records) -> Records:
@@ -97,12 +97,15 @@ def _markdown(
             where = f"{front.workload}: " if front.workload else ""
             lines += [f"* {where}hypervolume {front.hypervolume:.4f}, knee at point {front.knee['point']}"]
         lines += ["", as_markdown(tables["pareto"])]
+    if study.method.name in SAMPLINGS and "indices" not in tables:
+        lines += ["There are no indices of sensitivity: they need the figures of every point.", ""]
     for name, title, what in (
         (
             "sensitivity",
             "Sensitivity",
             "Largest over smallest value where only this parameter differs, over all points.",
         ),
+        ("indices", "Indices of sensitivity", INDICES.get(study.method.name, "")),
         (
             "comparison",
             "Designs over the first",

@@ -172,7 +172,7 @@ def test_an_option_that_cannot_be_is_a_row() -> None:
 
 
 def test_a_fault_of_archsim_is_a_row_that_the_next_run_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oh")
 
     with monkeypatch.context() as patch:

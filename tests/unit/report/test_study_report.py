@@ -139,7 +139,13 @@ def test_every_figure_has_embedded_fonts_column_width_and_its_numbers_and_is_the
     for name in ("one", "two"):
         write_report(folder, "csv", tmp_path / name)
     figures = sorted((tmp_path / "one").glob("*.pdf"))
-    assert [path.stem for path in figures] == ["breakdown-area", "breakdown-power", "pareto", "sensitivity"]
+    assert [path.stem for path in figures] == [
+        "breakdown-area",
+        "breakdown-power",
+        "comparison",
+        "pareto",
+        "sensitivity",
+    ]
     for path in figures:
         content = path.read_bytes()
         assert b"/FontFile2" in content
@@ -167,7 +173,7 @@ def test_a_report_in_latex_is_one_fragment_a_table(folder: Path, tmp_path: Path)
 
 
 def test_what_is_no_study_or_no_format_is_refused(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArchsimError, match=r"^--to: expected md, csv, latex, got 'htlm'"):
+    with pytest.raises(ArchsimError, match=r"^--to: expected md, csv, latex, html, got 'htlm'; did you mean 'html'"):
         write_report(folder, "htlm", tmp_path)
     with pytest.raises(ArchsimError, match=rf"^no table of a study in '{re.escape(str(tmp_path))}'$"):
         write_report(tmp_path, "md", tmp_path / "out")

@@ -1,0 +1,131 @@
+"""The report as one HTML file: whole in itself, the same again, and shown by a real browser without any request."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from archsim.errors import ArchsimError
+from archsim.explore.study import load_study, run_study
+from archsim.report.study.write import write_report
+from tests.networks import DENSE, text
+
+STUDY = """\
+schema: 1
+kind: study
+name: shown
+title: "A study <script>alert(1)</script>"
+designs: [isaac-ce, {chip: isaac-ce, name: '<b>coarse</b>', set: {tile.core.components.adc.bits: 6}}]
+workloads: [net.yaml]
+set: {tiles: 4, noc.columns: 1, noc.rows: 1}
+parameters: {chips: [1, 2, 4]}
+options: {images: 2}
+objectives: {throughput_per_s: max, energy_j: min}
+"""
+
+CHARTS = [
+    "pareto-net",
+    "breakdown-energy",
+    "breakdown-power",
+    "breakdown-area",
+    "breakdown-latency",
+    "sensitivity",
+    "comparison",
+    "roofline-isaac-ce",
+    "roofline--b-coarse--b-",
+    "scaling-chips",
+]
+
+BROWSER = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-extensions",
+    "--window-size=1200,900",
+    "--virtual-time-budget=10000",
+]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("html")
+    (home / "net.yaml").write_text(text(DENSE, (128,), "net"))
+    (home / "s.yaml").write_text(STUDY)
+    run_study(load_study(str(home / "s.yaml")), home / "out")
+    assert write_report(home / "out", "html", home / "report") == ["report.html"]
+    return home / "report" / "report.html"
+
+
+class Tags(HTMLParser):
+    """The tags of a document with their attributes; what stands inside scripts is no tag."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(content)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+
+def test_the_file_names_no_other_and_lets_the_browser_load_none(page: Path) -> None:
+    tags = Tags(page.read_text()).found
+    assert not [attributes for _, attributes in tags if {"src", "href"} & set(attributes)]
+    policy = next(a["content"] for tag, a in tags if tag == "meta" and "http-equiv" in a)
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; ")
+    assert "http" not in policy
+    assert {path.name for path in page.parent.iterdir()} == {"report.html"}
+
+
+def test_every_chart_has_its_place_and_names_are_escaped(page: Path) -> None:
+    content = page.read_text()
+    ids = [a["id"] for tag, a in Tags(content).found if tag == "div" and str(a.get("id", "")).startswith("chart-")]
+    plans = [name for name in ids if name and name.startswith("chart-floorplan")]
+    assert [name for name in ids if name not in plans] == [f"chart-{name}" for name in CHARTS]
+    assert plans
+    assert "<h1>A study &lt;script&gt;alert(1)&lt;/script&gt;</h1>" in content
+    assert "<b>coarse</b>" not in content
+
+
+def test_the_same_results_give_the_same_file(page: Path, tmp_path: Path) -> None:
+    write_report(page.parent.parent / "out", "html", tmp_path)
+    assert (tmp_path / "report.html").read_bytes() == page.read_bytes()
+
+
+def test_without_plotly_a_message_says_what_to_install(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "plotly.graph_objects", None)
+    with pytest.raises(ArchsimError, match=r"^a report in HTML needs Plotly: pip install 'archsim\[html\]'$"):
+        write_report(page.parent.parent / "out", "html", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.chromium
+def test_a_browser_draws_every_chart_without_an_error_or_a_request(page: Path, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium")
+    assert chromium is not None
+    log = tmp_path / "net.json"
+    words = [chromium, *BROWSER, f"--user-data-dir={tmp_path / 'profile'}", f"--log-net-log={log}"]
+    done = subprocess.run(
+        [*words, "--enable-logging=stderr", "--dump-dom", page.as_uri()], capture_output=True, text=True, check=True
+    )
+    drawn = re.findall(r'<div id="chart-([^"]+)" class="plotly-graph-div js-plotly-plot"', done.stdout)
+    assert set(CHARTS) < set(drawn)
+    assert done.stdout.count('<svg class="main-svg"') >= 2 * len(drawn)
+    assert not [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+    asked = {url for event in json.loads(log.read_text())["events"] if (url := event.get("params", {}).get("url"))}
+    assert page.as_uri() in asked
+    assert not [url for url in asked if not url.startswith(("file:", "chrome:", "data:", "blob:", "about:"))]
