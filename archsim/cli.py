@@ -368,6 +368,10 @@ def study(
     store: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where points are kept, for studies that share them.")
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="WHERE", help="Run points by dask.distributed: local, slurm, or a scheduler's address."),
+    ] = None,
     json: Json = None,
 ) -> None:
     """Run every point of a study that is not there yet, and write its table."""
@@ -382,7 +386,7 @@ def study(
     require_folder(store)
     loaded = load_study(file)
     with counting("points") as report:
-        summary = run_study(loaded, out, jobs or processors(), store, report)
+        summary = run_study(loaded, out, jobs or processors(), store, report, cluster)
     if not _emit(summary.records, json):
         print_wide(study_tables(summary.study, summary.records, summary.run, out))
 

@@ -10,6 +10,7 @@ import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from typing import Any
 from archsim import library
 from archsim._version import __version__
 from archsim.errors import ArchsimError
+from archsim.explore.cluster import on_cluster
 from archsim.explore.evaluate import failure_key, forget_files, one_line, resolve
 from archsim.explore.points import Candidate, Point, candidates, points_of
 from archsim.explore.search import search
 from archsim.explore.store import Store, parquet, write_table
-from archsim.explore.workers import Item, work_off
+from archsim.explore.workers import Item, Runner, work_off
 from archsim.report.files import make_folder, write_json, write_text
 from archsim.report.study.analysis import best_points
 from archsim.report.study.indices import shares
@@ -65,17 +67,19 @@ def run_study(
     jobs: int = 1,
     store: Path | None = None,
     report: Callable[[int, int], None] = lambda done, of: None,
+    cluster: str | None = None,
 ) -> Summary:
     """Run what ``out`` (or ``store``, which studies may share) does not hold yet, and write table and manifest.
 
-    ``report`` is told how many points of how many are there.
+    ``report`` is told how many points of how many are there.  Points are run by ``jobs`` processes, or by a
+    ``cluster``, see :func:`~archsim.explore.cluster.on_cluster`.
     """
     forget_files()
     study = loaded.model
     rows = Store(store or out / "points")
     make_folder(out)
-    with _alone(out):
-        session = _Session(study, rows, _places(loaded), jobs, report)
+    with _alone(out), _runner(study, jobs, cluster) as run:
+        session = _Session(study, rows, _places(loaded), run, report)
         if study.method.name in SEARCHES:
             points = search(study, session.rows_of, session.points_of)
         else:
@@ -91,6 +95,17 @@ def run_study(
         write_json(out / "manifest.json", session.manifest(records))
         rows.compact()
     return Summary(study, records, session.begun)
+
+
+@contextmanager
+def _runner(study: Study, jobs: int, cluster: str | None) -> Iterator[Runner]:
+    if cluster is not None:
+        with on_cluster(cluster, study.slurm, jobs) as run:
+            yield run
+        return
+    if jobs > 1 and study.workloads:
+        make_ready(study.options.engine)
+    yield partial(work_off, jobs)
 
 
 def _places(loaded: Loaded[Study]) -> dict[str, str]:
@@ -145,12 +160,12 @@ class _Session:
     """One run of the command: the points seen so far and what became of them."""
 
     def __init__(
-        self, study: Study, store: Store, places: dict[str, str], jobs: int, report: Callable[[int, int], None]
+        self, study: Study, store: Store, places: dict[str, str], run: Runner, report: Callable[[int, int], None]
     ) -> None:
         self.study = study
         self.store = store
         self.places = places
-        self.jobs = jobs
+        self.run = run
         self.report = report
         self.rows: dict[str, dict[str, Any]] = {}
         self.keys: dict[int, str] = {}
@@ -184,10 +199,8 @@ class _Session:
             self.report(self.done, total)
 
         self.begun += len(missing)
-        if missing and self.jobs > 1 and self.study.workloads:
-            make_ready(self.study.options.engine)
         items = [Item(key, requests[key]) for key in missing]
-        faults = work_off(items, self.store, self.jobs, 1 if self.study.workloads else CHIPS_A_BATCH, count)
+        faults = self.run(items, self.store, 1 if self.study.workloads else CHIPS_A_BATCH, count)
         self.rows |= {key: {"key": key, "status": "failed", "reason": reason} for key, reason in faults.items()}
         stored = self.store.rows()
         self.rows |= {key: stored[key] for key in requests if key in stored}

@@ -23,10 +23,13 @@ from archsim.explore.evaluate import evaluate, one_line
 from archsim.explore.pool import be_silent
 from archsim.explore.store import Store
 
-__all__ = ["ATTEMPTS", "Item", "work_off"]
+__all__ = ["ATTEMPTS", "LOST", "Faults", "Item", "Runner", "rows_of_batch", "work_off"]
 
 Faults = dict[str, str]
 """Why a point has no row in the store, by its key."""
+
+Runner = Callable[["Sequence[Item]", Store, int, Callable[[int], None]], Faults]
+"""What runs points into a store, in batches of a size, and tells of how many are done."""
 
 ATTEMPTS = 4
 """How often a point is begun whose worker is killed."""
@@ -56,7 +59,7 @@ class _Worker:
 
 
 def work_off(
-    items: Sequence[Item], store: Store, jobs: int, size: int, done: Callable[[int], None] = lambda count: None
+    jobs: int, items: Sequence[Item], store: Store, size: int, done: Callable[[int], None] = lambda count: None
 ) -> Faults:
     """Run ``items`` in batches of ``size`` by ``jobs`` processes, by this one if ``jobs`` is 1; rows go to ``store``.
 
@@ -171,6 +174,14 @@ def _leave_with_the_parent() -> None:
 
 def _run_batch(batch: Sequence[tuple[str, dict[str, Any]]], store: Store) -> Faults:
     """Rows of the batch into the store; ArchsimError if that cannot be written."""
+    rows, faults = rows_of_batch(batch)
+    if rows:
+        store.write(rows)
+    return faults
+
+
+def rows_of_batch(batch: Sequence[tuple[str, dict[str, Any]]]) -> tuple[list[dict[str, Any]], Faults]:
+    """The rows of points by key and request, and why others have none."""
     rows, faults = [], {}
     for key, request in batch:
         try:
@@ -182,6 +193,4 @@ def _run_batch(batch: Sequence[tuple[str, dict[str, Any]]], store: Store) -> Fau
             rows.append(row)
         else:
             faults[key] = CHANGED
-    if rows:
-        store.write(rows)
-    return faults
+    return rows, faults

@@ -25,6 +25,7 @@ __all__ = [
     "Goal",
     "Method",
     "Parameter",
+    "SlurmJobs",
     "Study",
     "StudyDesign",
     "StudyOptions",
@@ -272,6 +273,24 @@ class Method(Strict):
         return self
 
 
+class SlurmJobs(Strict):
+    """Jobs of SLURM in which ``--cluster slurm`` runs points: each of ``jobs`` has ``cores`` workers."""
+
+    jobs: Annotated[int, Field(ge=1, le=10_000)] = 1
+    cores: Annotated[int, Field(ge=1, le=1024)]
+    memory: Name
+    """Of a job, as 16 GB."""
+    walltime: Name | None = None
+    queue: Name | None = None
+    account: Name | None = None
+    interface: Name | None = None
+    """The network interface that workers and scheduler meet on, as ib0."""
+    directives: list[str] = []
+    """Further lines for sbatch, as --constraint=avx2."""
+    prologue: list[str] = []
+    """What a job does first, as module load python."""
+
+
 def _design(value: Any) -> Any:
     return {"chip": value} if isinstance(value, str) else value
 
@@ -313,6 +332,8 @@ class Study(Strict):
     profiles: Annotated[int, Field(ge=0, le=100)] = 4
     """How many of the best points on each network (or of the first, without objectives) are looked into: whose time
     their latency is, and how busy each tile is."""
+    slurm: SlurmJobs | None = None
+    """Where ``--cluster slurm`` runs the points; no figure depends on it."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Study:

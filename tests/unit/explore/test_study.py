@@ -8,9 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +21,7 @@ from archsim.explore import workers
 from archsim.explore.store import FEW, Store
 from archsim.explore.study import Summary, load_study, run_study
 from archsim.explore.workers import ATTEMPTS, LOST, Item, work_off
+from tests.kills import IN_PROC, MANY, kill_ten_times, killed, when_parts_are_there, workers_of
 from tests.networks import DENSE, text
 
 CHIPS = """\
@@ -307,7 +305,7 @@ def test_a_point_whose_worker_is_always_killed_is_given_up_and_the_others_are_no
     monkeypatch.setattr(workers._Pool, "_start", lambda pool: started.append(1) or original(pool))
     store = Store(Path("store"))
     items = [Item(f"{index}", {"index": index}) for index in range(5)]
-    faults = work_off(items, store, 2, 2)
+    faults = work_off(2, items, store, 2)
     assert faults == {"2": LOST}
     assert set(store.rows()) == {"0", "1", "3", "4"}
     assert len(started) >= ATTEMPTS
@@ -326,40 +324,15 @@ def _work_and_die_at_the_third(connection: Any, folder: str) -> None:
         connection.send_bytes(b'{"faults": {}}')
 
 
-def killed(out: str, kill: Callable[[subprocess.Popen[bytes]], None]) -> int:
-    """Run ``archsim study`` of s.yaml in ``out`` with two workers while ``kill`` does its work; the exit code."""
-    command = [sys.executable, "-m", "archsim", "study", "s.yaml", "--out", out, "--jobs", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    thread = threading.Thread(target=kill, args=(process,))
-    thread.start()
-    code = process.wait()
-    thread.join()
-    return code
-
-
-def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
-    """The worker processes of a running study, which are spawned and so say it."""
-    try:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    except OSError:
-        return []
-
-
-def when_a_part_is_there(out: str, process: subprocess.Popen[bytes], count: int) -> None:
-    while process.poll() is None and len(list(Path(out, "points").glob("*.parquet"))) < count:
-        time.sleep(0.005)
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers in /proc")
+@IN_PROC
 def test_a_study_killed_in_the_middle_goes_on_to_the_same_bytes() -> None:
     ran(RUNS, "alone")
 
     def kill_a_worker_then_the_parent(process: subprocess.Popen[bytes]) -> None:
-        when_a_part_is_there("killed", process, 2)
+        when_parts_are_there("killed", process, 2)
         for pid in workers_of(process)[:1]:
             os.kill(pid, signal.SIGKILL)
-        when_a_part_is_there("killed", process, 5)
+        when_parts_are_there("killed", process, 5)
         process.kill()
 
     assert killed("killed", kill_a_worker_then_the_parent) == -signal.SIGKILL
@@ -370,21 +343,9 @@ def test_a_study_killed_in_the_middle_goes_on_to_the_same_bytes() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds workers in /proc")
+@IN_PROC
 def test_a_study_killed_at_ten_random_moments_gives_the_same_bytes() -> None:
-    import random
-
-    content = RUNS.replace("step: +0.04", "step: +0.01").replace("images: 2", "images: 200")
-    ran(content, "alone", jobs=2)
-    chance = random.Random(0)
-    for turn in range(10):
-
-        def kill(process: subprocess.Popen[bytes], parent: bool = turn % 2 == 0) -> None:
-            when_a_part_is_there("killed", process, 1)
-            time.sleep(chance.uniform(0, 1.0))
-            for pid in [process.pid] if parent else chance.sample(found := workers_of(process), min(1, len(found))):
-                os.kill(pid, signal.SIGKILL)
-
-        killed("killed", kill)
-    ran(content, "killed", jobs=2)
+    ran(MANY, "alone", jobs=2)
+    kill_ten_times("killed", "--jobs", "2")
+    ran(MANY, "killed", jobs=2)
     assert tables("killed") == tables("alone")
