@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -273,6 +274,23 @@ class Method(Strict):
         return self
 
 
+Factors = Annotated[list[Name | int], Field(min_length=1)]
+
+
+class Least(Strict):
+    """The least of several products."""
+
+    least: Annotated[list[Factors], Field(min_length=2)]
+
+
+def _follows(value: Any) -> Any:
+    return {"least": [value, value]} if isinstance(value, list) else value
+
+
+Follows = Annotated[Least, BeforeValidator(_follows, json_schema_input_type=Factors | Least)]
+"""What a key follows from; a single product is the least of itself."""
+
+
 class SlurmJobs(Strict):
     """Jobs of SLURM in which ``--cluster slurm`` runs points: each of ``jobs`` has ``cores`` workers."""
 
@@ -318,8 +336,9 @@ class Study(Strict):
     set: dict[Name, Any] = {}
     """Keys set in every point; those that begin with ``workload.`` are of the networks."""
     parameters: dict[Name, Varied] = {}
-    products: dict[Name, Annotated[list[Name | int], Field(min_length=1)]] = {}
-    """Keys whose value in each point is the product of whole numbers and of other keys that the study sets."""
+    products: dict[Name, Follows] = {}
+    """Keys whose value in each point is the product of whole numbers and of other keys that the study sets, or the
+    least of several products."""
     chips: Literal["fit"] | Annotated[int, Field(ge=1)] = "fit"
     """Chips on every board; fit: as few as hold the network once."""
     options: StudyOptions = StudyOptions()
@@ -328,6 +347,7 @@ class Study(Strict):
     objectives: dict[str, Goal] = {}
     """The metrics that the best points are good in."""
     constraints: dict[str, Bounds] = {}
+    """What metrics have to keep to, and keys that the study sets to numbers."""
     method: Method = Method()
     profiles: Annotated[int, Field(ge=0, le=100)] = 4
     """How many of the best points on each network (or of the first, without objectives) are looked into: whose time
@@ -343,7 +363,8 @@ class Study(Strict):
                 raise _fault(f"{twice!r} stands here twice; give each a name of its own", place)
         for place in ("metrics", "objectives", "constraints"):
             for metric in getattr(self, place):
-                self._require_metric(place, metric)
+                if place != "constraints" or metric not in self.limited_keys:
+                    self._require_metric(place, metric)
         if self.method.name in SEARCHES and not self.objectives:
             raise _fault(f"{self.method.name} needs objectives, such as {{peak_tops_per_mm2: max}}", "method.name")
         if self.method.name in SAMPLINGS and not self.varied:
@@ -354,15 +375,20 @@ class Study(Strict):
 
     def _require_factors(self) -> None:
         """Every factor of a product has a value, and no product has another."""
-        known = {*self.set, *(key for design in self.designs for key in design.set)}
-        for key, parameter in self.parameters.items():
-            known |= {key} if parameter.choices is None else {k for keys in parameter.choices.values() for k in keys}
+        known = self._keys()
         for key, factors in self.products.items():
             if key in known:
                 raise _fault("is set by the study elsewhere, too", f"products.{key}")
-            for factor in factors:
+            for factor in chain(*factors.least):
                 if isinstance(factor, str) and factor not in known:
                     raise _fault(f"the study does not set {factor!r:.80}{nearest(factor, known)}", f"products.{key}")
+
+    def _keys(self) -> frozenset[str]:
+        """The keys that it sets, products aside."""
+        known = {*self.set, *(key for design in self.designs for key in design.set)}
+        for key, parameter in self.parameters.items():
+            known |= {key} if parameter.choices is None else {k for keys in parameter.choices.values() for k in keys}
+        return frozenset(known)
 
     def _require_metric(self, place: str, metric: str) -> None:
         own = self.own_metrics
@@ -385,6 +411,12 @@ class Study(Strict):
         if points > MAX_POINTS:
             count = str(points) if points < 10**15 else f"about 10^{math.log10(points):.0f}"
             raise _fault(f"the study has {count} points, at most {MAX_POINTS} are run; leave values out", "method")
+
+    @property
+    def limited_keys(self) -> list[str]:
+        """The keys that have to keep to something."""
+        known = {*self._keys(), *self.products}
+        return [key for key in self.constraints if key in known and key not in METRICS]
 
     @property
     def varied(self) -> list[str]:
