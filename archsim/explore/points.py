@@ -73,6 +73,8 @@ def _point(study: Study, candidate: Candidate, workload: str | None, places: Map
         keys[key] = min(math.prod(product) for product in products)
     limited = tuple((key, keys.get(key)) for key in study.limited_keys)
     run: dict[str, Any] = {"chips": study.chips, **study.options.model_dump()}
+    if study.accuracy is not None:
+        run["accuracy"] = study.accuracy.model_dump()
     for key in OPTION_KEYS:
         if key in keys:
             run[key.removeprefix("options.")] = keys.pop(key)

@@ -28,6 +28,7 @@ __all__ = [
     "Parameter",
     "SlurmJobs",
     "Study",
+    "StudyAccuracy",
     "StudyDesign",
     "StudyOptions",
 ]
@@ -58,9 +59,11 @@ METRICS: dict[str, tuple[str, str]] = {
     "effective_tops": ("TOPS", "effective throughput"),
     "cell_utilisation": ("-", "cells in use"),
     "time_utilisation": ("-", "time in use"),
+    "accuracy": ("-", "accuracy"),
 }
 """What is measured of a point: its unit, and what it is called in figures.  The first six are of one chip alone, from
-its roll-up; the others are of a simulated network on its board, energy an inference."""
+its roll-up; the others are of a simulated network on its board, energy an inference; ``accuracy`` is that of a network
+with its weights on the arrays, if the study says on which data."""
 
 OF_THE_CHIP = 6
 """How many of METRICS a study without networks has."""
@@ -238,6 +241,15 @@ class StudyOptions(Strict):
     idle_tiles: bool = True
 
 
+class StudyAccuracy(Strict):
+    """On what ``accuracy`` is measured: the first ``samples`` of a data set's test part, and the mean over ``seeds``
+    arrays that were programmed with other random numbers."""
+
+    data: Literal["digits", "mnist"]
+    samples: Annotated[int, Field(ge=1)] | None = None
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 1
+
+
 class Bounds(Strict):
     """What a metric has to keep to."""
 
@@ -352,6 +364,8 @@ class Study(Strict):
     profiles: Annotated[int, Field(ge=0, le=100)] = 4
     """How many of the best points on each network (or of the first, without objectives) are looked into: whose time
     their latency is, and how busy each tile is."""
+    accuracy: StudyAccuracy | None = None
+    """Measures the accuracy of networks that have their weights."""
     slurm: SlurmJobs | None = None
     """Where ``--cluster slurm`` runs the points; no figure depends on it."""
 
@@ -394,6 +408,8 @@ class Study(Strict):
         own = self.own_metrics
         if metric not in own:
             why = "; it is of a network, and the study has no workloads" if metric in METRICS else nearest(metric, own)
+            if metric == "accuracy" and self.workloads:
+                why = "; it needs data to be measured on, such as accuracy: {data: digits}"
             at = f"{place}.{metric}" if place != "metrics" else place
             raise _fault(f"no metric {metric!r:.80}{why or '; there are ' + ', '.join(own)}", at)
 
@@ -438,7 +454,9 @@ class Study(Strict):
     @property
     def own_metrics(self) -> list[str]:
         """The metrics that points of this study can have."""
-        return list(METRICS) if self.workloads else list(METRICS)[:OF_THE_CHIP]
+        if not self.workloads:
+            return list(METRICS)[:OF_THE_CHIP]
+        return [metric for metric in METRICS if metric != "accuracy" or self.accuracy is not None]
 
     @property
     def columns(self) -> list[str]:
