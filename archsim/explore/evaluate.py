@@ -5,11 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from statistics import fmean as mean
 from typing import Any
 
+from archsim import library
 from archsim._version import __version__
+from archsim.accuracy.data import load_data
+from archsim.accuracy.evaluate import Job
+from archsim.accuracy.evaluate import evaluate as on_arrays
+from archsim.accuracy.metrics import metrics, scores_of
 from archsim.errors import ArchsimError
 from archsim.explore.options import Options
 from archsim.explore.profile import profile, traffic
@@ -41,6 +47,7 @@ class Resolved:
     run: dict[str, Any] | None
     about: dict[str, Any]
     key: str
+    request: dict[str, Any]
     profiled: bool = False
     """Whether it is to be looked into, in place of the figures."""
 
@@ -83,7 +90,9 @@ def resolve(request: dict[str, Any]) -> Resolved:
         _options(run)
     about["run"] = json.dumps(run, sort_keys=True)
     profiled = bool(request.get("profile"))
-    return Resolved(chip, network, run, about, _hash({**about, "layout": LAYOUT, "profile": profiled}), profiled)
+    return Resolved(
+        chip, network, run, about, _hash({**about, "layout": LAYOUT, "profile": profiled}), request, profiled
+    )
 
 
 def failure_key(request: dict[str, Any], reason: str) -> str:
@@ -133,6 +142,8 @@ def _figures(point: Resolved) -> dict[str, Any]:
         run = run_design(_design(point), _chips(point.run), _options(point.run), resolved=False)
         row |= _of_run(run)
         row["traffic"] = json.dumps(traffic(point.chip.model, run))
+        if asked := point.run.get("accuracy"):
+            row["accuracy"] = _accuracy(point.request, asked)
     chips = row["chips"]
     row["power_by_component_w"] = _breakdown((r.key, chips * r.times * r.power_w) for r in rollup.rows)
     row["area_by_component_mm2"] = _breakdown((r.key, chips * r.times * r.area_mm2) for r in rollup.rows)
@@ -146,6 +157,17 @@ def _design(point: Resolved) -> Design:
 
 def _chips(run: dict[str, Any]) -> int | None:
     return None if run["chips"] == "fit" else run["chips"]
+
+
+def _accuracy(request: dict[str, Any], asked: dict[str, Any]) -> float:
+    """The mean over arrays that are programmed with seeds 0, 1, …"""
+    path = library.find("workload", request["workload"])
+    own = tuple(text for text in request["set"] if not text.startswith("workload."))
+    job = Job(str(path), asked["data"], request["chip"], own, images=asked["samples"])
+    labels = load_data(asked["data"]).first(asked["samples"]).labels
+    assert labels is not None
+    outputs = [on_arrays(replace(job, seed=seed)).outputs for seed in range(asked["seeds"])]
+    return mean(metrics(scores_of(found), labels).accuracy for found in outputs)
 
 
 def _profile(point: Resolved) -> dict[str, Any]:

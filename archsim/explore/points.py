@@ -34,6 +34,8 @@ class Point:
     candidate: Candidate
     workload: str | None
     request: dict[str, Any]
+    limited: tuple[tuple[str, Any], ...] = ()
+    """The keys that the study has constraints for, with their values."""
     key: str = ""
     """A hash of what the request comes to, once that is known."""
 
@@ -41,7 +43,7 @@ class Point:
     def labels(self) -> dict[str, Any]:
         """How tables tell it from others."""
         work = {"workload": self.workload} if self.workload is not None else {}
-        return {"design": self.candidate.design.shown, **work, **dict(self.candidate.shown)}
+        return {"design": self.candidate.design.shown, **work, **dict(self.candidate.shown), **dict(self.limited)}
 
 
 def candidates(study: Study) -> list[Candidate]:
@@ -67,15 +69,19 @@ def points_of(study: Study, chosen: Sequence[Candidate], places: Mapping[str, st
 def _point(study: Study, candidate: Candidate, workload: str | None, places: Mapping[str, str]) -> Point:
     keys = {**study.set, **candidate.design.set, **dict(candidate.keys)}
     for key, factors in study.products.items():
-        keys[key] = math.prod([_whole(key, keys.get(str(factor), factor)) for factor in factors])
+        products = [[_whole(key, keys.get(str(factor), factor)) for factor in product] for product in factors.least]
+        keys[key] = min(math.prod(product) for product in products)
+    limited = tuple((key, keys.get(key)) for key in study.limited_keys)
     run: dict[str, Any] = {"chips": study.chips, **study.options.model_dump()}
+    if study.accuracy is not None:
+        run["accuracy"] = study.accuracy.model_dump()
     for key in OPTION_KEYS:
         if key in keys:
             run[key.removeprefix("options.")] = keys.pop(key)
     overrides = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in keys.items()]
     work = None if workload is None else places[workload]
     request = {"chip": places[candidate.design.chip], "workload": work, "set": overrides}
-    return Point(candidate, workload, {**request, "run": run if workload else None})
+    return Point(candidate, workload, {**request, "run": run if workload else None}, limited)
 
 
 def _whole(key: str, value: Any) -> int:

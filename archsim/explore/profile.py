@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable
-from fractions import Fraction
+from collections import defaultdict
 from typing import Any
 
 from archsim.compile.network import Compiled
@@ -23,7 +21,7 @@ from archsim.sim.explain import require_memory
 from archsim.sim.stretch import Stretch
 from archsim.spec.chip import Chip
 
-__all__ = ["link_counts", "profile", "traffic"]
+__all__ = ["bandwidths", "profile", "traffic"]
 
 
 def profile(design: Design, chips: int | None, options: Options) -> dict[str, Any]:
@@ -47,31 +45,29 @@ def _latency(compiled: Compiled, options: Options) -> dict[str, float]:
 
 
 def _floor_plan(compiled: Compiled) -> list[list[float]]:
-    """A tile each: chip, column, row, seconds.  The tiles of one router stand in a block, as square as can be."""
-    board = compiled.board
+    """A tile each: chip, column, row, seconds.  The tiles of one router stand in a block, as square as can be; where
+    routers have no coordinates in a plane, all tiles of a chip stand so, in their order."""
+    board, each = compiled.board, compiled.board.chip.noc.concentration
     busy = _busy_tiles(compiled)
-    routers = board.network.routers
-    most = max(board.chip.noc.concentration, *Counter(routers).values())
-    wide = math.ceil(math.sqrt(most))
-    high = -(-most // wide)
-    first = {router: place for place, router in reversed(list(enumerate(routers)))}
+    plane = all(_in_a_plane(board.router_of(tile)) for tile in range(board.tiles_per_chip))
+    wide = math.ceil(math.sqrt(each if plane else board.tiles_per_chip))
     plan = []
     for tile in range(board.tiles):
         place = tile % board.tiles_per_chip
-        x, y = _whole(board.network.graph.nodes[routers[place]]["position"])
-        down, across = divmod(place - first[routers[place]], wide)
-        plan.append([board.chip_of(tile), x * wide + across, y * high + down, busy.get(tile, 0.0)])
+        x, y = board.router_of(tile) if plane else (0, 0)
+        down, across = divmod(place % each if plane else place, wide)
+        row = y * -(-each // wide) + down
+        plan.append([board.chip_of(tile), x * wide + across, row, busy.get(tile, 0.0)])
     return plan
 
 
-def _whole(position: Iterable[float]) -> list[float]:
-    """Coordinates as whole numbers where they are: tiles of a grid stand in rows and columns."""
-    return [int(value) if float(value).is_integer() else value for value in position]
+def _in_a_plane(router: object) -> bool:
+    return isinstance(router, tuple) and len(router) == 2 and all(isinstance(at, int) for at in router)
 
 
 def _busy_tiles(compiled: Compiled) -> dict[int, float]:
     core = compiled.board.chip.tile.core
-    arrays = core.count * core.the("crossbar")[1].count
+    arrays = core.count * core.the("mac-array" if core.digital else "crossbar")[1].count
     mvm_s = chip_rollup(compiled.board.chip).mvm_interval_ps / 1e12
     busy: dict[int, float] = defaultdict(float)
     for placement in compiled.placements:
@@ -81,43 +77,30 @@ def _busy_tiles(compiled: Compiled) -> dict[int, float]:
     return busy
 
 
-def link_counts(chip: Chip, chips: int) -> dict[str, int]:
-    """How many links of each kind a board has, used or not; a channel in each direction is one."""
-    tiles = chips * chip.tiles
-    ports = chips * chip.row(chip.noc.chip_link).count
-    channels = chips * chip_network(chip).graph.number_of_edges()
-    return {
-        "inject": tiles,
-        "channel": channels,
-        "eject": tiles,
-        "chip-out": ports,
-        "chip-in": ports,
-        "buffer": tiles,
-        "bus": tiles,
-    }
-
-
-def _rate(chip: Chip) -> Fraction:
-    """The bandwidth of all channels of a chip over that of one: those with a period have less."""
-    links = chip_network(chip).graph.edges(data="period")
-    return sum((Fraction(1, period or 1) for _, _, period in links), Fraction(0))
+def bandwidths(chip: Chip, chips: int) -> dict[str, float]:
+    """Bits a second of all links of each kind on a board, used or not; a channel has as many each way."""
+    memory, rows, noc = chip.tile.memory, chip.tile.components, chip.noc
+    tiles, link = chips * chip.tiles, noc.bandwidth.value
+    steps = [data.get("period") or 1 for _, _, data in chip_network(chip).graph.edges(data=True)]
+    found = {"inject": tiles * link, "eject": tiles * link, "channel": chips * sum(link / period for period in steps)}
+    port = chip.row(noc.chip_link)
+    for kind, row, count in (
+        ("chip-out", port, chips),
+        ("chip-in", port, chips),
+        ("buffer", rows[memory.buffer], tiles),
+        ("bus", rows[memory.bus], tiles),
+    ):
+        if isinstance(row, Mover):
+            found[kind] = count * row.bits_per_s()
+    return {kind: float(bits) for kind, bits in found.items()}
 
 
 def traffic(chip: Chip, run: Run) -> dict[str, dict[str, float]]:
     """For each kind of link that carries data: the bytes of one inference over it, and the bytes a second that all
     links of the kind on the board can carry together."""
-    memory, rows = chip.tile.memory, chip.tile.components
-    port = chip.row(chip.noc.chip_link)
-    each = dict.fromkeys(("inject", "channel", "eject"), chip.noc.bandwidth.value)
-    each |= {kind: port.bandwidth.value for kind in ("chip-out", "chip-in") if isinstance(port, Mover)}
-    each |= {
-        kind: row.bits_per_s()
-        for kind, row in (("buffer", rows[memory.buffer]), ("bus", rows[memory.bus]))
-        if isinstance(row, Mover)
-    }
-    counts: dict[str, Fraction | int] = {**link_counts(chip, run.chips), "channel": run.chips * _rate(chip)}
+    bits = bandwidths(chip, run.chips)
     return {
-        kind: {"bytes": carried, "bytes_per_s": float(counts[kind] * each[kind] / 8)}
+        kind: {"bytes": carried, "bytes_per_s": bits[kind] / 8}
         for kind, carried in run.bytes_by_link_kind.items()
-        if kind in each and carried
+        if kind in bits and carried
     }

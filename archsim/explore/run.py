@@ -26,6 +26,9 @@ MAX_TILES = 2**20
 """The tiles of the largest board: each takes memory, also where it stays empty."""
 
 
+AS_USUAL = Options()
+
+
 @dataclass(frozen=True)
 class Design:
     """A chip and a network, loaded."""
@@ -82,8 +85,8 @@ def compile_design(design: Design, chips: int | None, options: Options, report: 
 
 def run_design(
     design: Design,
-    chips: int | None,
-    options: Options,
+    chips: int | None = None,
+    options: Options = AS_USUAL,
     report: Callable[[str], None] = lambda step: None,
     keep: Callable[[Compiled, Program, Outcome], None] | None = None,
     resolved: bool = True,

@@ -48,7 +48,7 @@ def search(
         flat = [point for batch in batches for point in batch]
         rows = dict(zip(map(id, flat), rows_of(flat), strict=True))
         for trial, batch in zip(asked, batches, strict=True):
-            _tell(optuna, trials, study, trial, [rows[id(point)] for point in batch])
+            _tell(optuna, trials, study, trial, [{**rows[id(point)], **dict(point.limited)} for point in batch])
         points += flat
     return points
 

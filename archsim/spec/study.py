@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -27,6 +28,7 @@ __all__ = [
     "Parameter",
     "SlurmJobs",
     "Study",
+    "StudyAccuracy",
     "StudyDesign",
     "StudyOptions",
 ]
@@ -57,9 +59,11 @@ METRICS: dict[str, tuple[str, str]] = {
     "effective_tops": ("TOPS", "effective throughput"),
     "cell_utilisation": ("-", "cells in use"),
     "time_utilisation": ("-", "time in use"),
+    "accuracy": ("-", "accuracy"),
 }
 """What is measured of a point: its unit, and what it is called in figures.  The first six are of one chip alone, from
-its roll-up; the others are of a simulated network on its board, energy an inference."""
+its roll-up; the others are of a simulated network on its board, energy an inference; ``accuracy`` is that of a network
+with its weights on the arrays, if the study says on which data."""
 
 OF_THE_CHIP = 6
 """How many of METRICS a study without networks has."""
@@ -237,6 +241,15 @@ class StudyOptions(Strict):
     idle_tiles: bool = True
 
 
+class StudyAccuracy(Strict):
+    """On what ``accuracy`` is measured: the first ``samples`` of a data set's test part, and the mean over ``seeds``
+    arrays that were programmed with other random numbers."""
+
+    data: Literal["digits", "mnist"]
+    samples: Annotated[int, Field(ge=1)] | None = None
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 1
+
+
 class Bounds(Strict):
     """What a metric has to keep to."""
 
@@ -271,6 +284,23 @@ class Method(Strict):
         if self.name == "sobol" and self.points and self.points & (self.points - 1):
             raise _fault(f"sobol needs a power of two, such as 64 or 128, got {self.points}", "points")
         return self
+
+
+Factors = Annotated[list[Name | int], Field(min_length=1)]
+
+
+class Least(Strict):
+    """The least of several products."""
+
+    least: Annotated[list[Factors], Field(min_length=2)]
+
+
+def _follows(value: Any) -> Any:
+    return {"least": [value, value]} if isinstance(value, list) else value
+
+
+Follows = Annotated[Least, BeforeValidator(_follows, json_schema_input_type=Factors | Least)]
+"""What a key follows from; a single product is the least of itself."""
 
 
 class SlurmJobs(Strict):
@@ -318,8 +348,9 @@ class Study(Strict):
     set: dict[Name, Any] = {}
     """Keys set in every point; those that begin with ``workload.`` are of the networks."""
     parameters: dict[Name, Varied] = {}
-    products: dict[Name, Annotated[list[Name | int], Field(min_length=1)]] = {}
-    """Keys whose value in each point is the product of whole numbers and of other keys that the study sets."""
+    products: dict[Name, Follows] = {}
+    """Keys whose value in each point is the product of whole numbers and of other keys that the study sets, or the
+    least of several products."""
     chips: Literal["fit"] | Annotated[int, Field(ge=1)] = "fit"
     """Chips on every board; fit: as few as hold the network once."""
     options: StudyOptions = StudyOptions()
@@ -328,10 +359,13 @@ class Study(Strict):
     objectives: dict[str, Goal] = {}
     """The metrics that the best points are good in."""
     constraints: dict[str, Bounds] = {}
+    """What metrics have to keep to, and keys that the study sets to numbers."""
     method: Method = Method()
     profiles: Annotated[int, Field(ge=0, le=100)] = 4
     """How many of the best points on each network (or of the first, without objectives) are looked into: whose time
     their latency is, and how busy each tile is."""
+    accuracy: StudyAccuracy | None = None
+    """Measures the accuracy of networks that have their weights."""
     slurm: SlurmJobs | None = None
     """Where ``--cluster slurm`` runs the points; no figure depends on it."""
 
@@ -343,7 +377,8 @@ class Study(Strict):
                 raise _fault(f"{twice!r} stands here twice; give each a name of its own", place)
         for place in ("metrics", "objectives", "constraints"):
             for metric in getattr(self, place):
-                self._require_metric(place, metric)
+                if place != "constraints" or metric not in self.limited_keys:
+                    self._require_metric(place, metric)
         if self.method.name in SEARCHES and not self.objectives:
             raise _fault(f"{self.method.name} needs objectives, such as {{peak_tops_per_mm2: max}}", "method.name")
         if self.method.name in SAMPLINGS and not self.varied:
@@ -354,20 +389,27 @@ class Study(Strict):
 
     def _require_factors(self) -> None:
         """Every factor of a product has a value, and no product has another."""
-        known = {*self.set, *(key for design in self.designs for key in design.set)}
-        for key, parameter in self.parameters.items():
-            known |= {key} if parameter.choices is None else {k for keys in parameter.choices.values() for k in keys}
+        known = self._keys()
         for key, factors in self.products.items():
             if key in known:
                 raise _fault("is set by the study elsewhere, too", f"products.{key}")
-            for factor in factors:
+            for factor in chain(*factors.least):
                 if isinstance(factor, str) and factor not in known:
                     raise _fault(f"the study does not set {factor!r:.80}{nearest(factor, known)}", f"products.{key}")
+
+    def _keys(self) -> frozenset[str]:
+        """The keys that it sets, products aside."""
+        known = {*self.set, *(key for design in self.designs for key in design.set)}
+        for key, parameter in self.parameters.items():
+            known |= {key} if parameter.choices is None else {k for keys in parameter.choices.values() for k in keys}
+        return frozenset(known)
 
     def _require_metric(self, place: str, metric: str) -> None:
         own = self.own_metrics
         if metric not in own:
             why = "; it is of a network, and the study has no workloads" if metric in METRICS else nearest(metric, own)
+            if metric == "accuracy" and self.workloads:
+                why = "; it needs data to be measured on, such as accuracy: {data: digits}"
             at = f"{place}.{metric}" if place != "metrics" else place
             raise _fault(f"no metric {metric!r:.80}{why or '; there are ' + ', '.join(own)}", at)
 
@@ -385,6 +427,12 @@ class Study(Strict):
         if points > MAX_POINTS:
             count = str(points) if points < 10**15 else f"about 10^{math.log10(points):.0f}"
             raise _fault(f"the study has {count} points, at most {MAX_POINTS} are run; leave values out", "method")
+
+    @property
+    def limited_keys(self) -> list[str]:
+        """The keys that have to keep to something."""
+        known = {*self._keys(), *self.products}
+        return [key for key in self.constraints if key in known and key not in METRICS]
 
     @property
     def varied(self) -> list[str]:
@@ -406,7 +454,9 @@ class Study(Strict):
     @property
     def own_metrics(self) -> list[str]:
         """The metrics that points of this study can have."""
-        return list(METRICS) if self.workloads else list(METRICS)[:OF_THE_CHIP]
+        if not self.workloads:
+            return list(METRICS)[:OF_THE_CHIP]
+        return [metric for metric in METRICS if metric != "accuracy" or self.accuracy is not None]
 
     @property
     def columns(self) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from archsim.results import geometric_mean
 from archsim.spec.study import Study
 
-__all__ = ["Front", "best_points", "comparison", "front", "fronts", "hypervolume", "sensitivity"]
+__all__ = ["Front", "best_of_each", "best_points", "comparison", "front", "fronts", "hypervolume", "sensitivity"]
 
 Record = dict[str, Any]
 Records = Sequence[Record]
@@ -61,6 +61,34 @@ def best_points(study: Study, records: Records, most: int) -> list[Record]:
         count = min(most, len(group))
         chosen += [group[place * (len(group) - 1) // max(1, count - 1)] for place in range(count)]
     return chosen
+
+
+MOST_VALUES = 32
+"""The values of a parameter up to which the best point of each is of interest."""
+
+
+def best_of_each(study: Study, records: Records) -> list[Record]:
+    """For each value of each parameter the feasible point on each network that is best in the first objective: how
+    good a value can be if all else is chosen for it; and, with constraints, what the best of all points has."""
+    rows: list[Record] = []
+    for metric, goal in list(study.objectives.items())[:1]:
+        sign = 1 if goal == "min" else -1
+        able = [r for r in records if r["status"] == "ok" and r[metric] is not None]
+        able.sort(key=lambda r: (sign * r[metric], r["point"]))
+        for parameter in study.varied:
+            groups = _groups(able, ["workload", parameter])
+            if len({value for _, value in groups}) <= MOST_VALUES:
+                in_order = sorted(groups.items(), key=lambda item: min(r["point"] for r in item[1]))
+                rows += [_best_of(study, metric, parameter, key, group) for key, group in in_order]
+    return rows
+
+
+def _best_of(study: Study, metric: str, parameter: str, key: tuple[Any, ...], ordered: Records) -> Record:
+    workload, value = key
+    best = next((r for r in ordered if r["feasible"]), None)
+    row = {"parameter": parameter, "value": value, **({"workload": workload} if workload is not None else {})}
+    row |= {name: best[name] if best else None for name in ("point", *study.objectives)}
+    return row | ({f"{metric} without constraints": ordered[0][metric]} if study.constraints else {})
 
 
 def _front(study: Study, records: list[Record]) -> Front:

@@ -26,8 +26,8 @@ PARTS = {
 
 def table_records(study: Study, points: Described) -> Records:
     """What a point is, what became of it, by which engine with how many events, and the metrics of the study."""
-    needed = [*study.columns, *(m for m in [*study.objectives, *study.constraints] if m not in study.columns)]
-    columns = list(dict.fromkeys(needed))
+    wanted = [*study.columns, *study.objectives, *study.constraints]
+    columns = [name for name in dict.fromkeys(wanted) if name not in study.limited_keys]
     records = []
     for index, (labels, row) in enumerate(points):
         record: dict[str, Any] = {"point": index, **{key: _plain(value) for key, value in labels.items()}}
@@ -35,7 +35,7 @@ def table_records(study: Study, points: Described) -> Records:
         record |= {name: row.get(name) for name in columns}
         if study.workloads:
             record["bottleneck"] = row.get("bottleneck")
-        record["feasible"] = row["status"] == "ok" and feasible(study.constraints, row)
+        record["feasible"] = row["status"] == "ok" and feasible(study.constraints, {**row, **labels})
         records.append(record | {"key": row["key"]})
     return records
 
@@ -54,7 +54,8 @@ def excesses(constraints: dict[str, Bounds], row: dict[str, Any]) -> list[float]
     """By how much each bound is exceeded: at most 0 if it is kept, infinite where there is no figure."""
     found = []
     for metric, bounds in constraints.items():
-        value = row.get(metric)
+        found_value = row.get(metric)
+        value = found_value if isinstance(found_value, int | float) else None
         if bounds.at_least is not None:
             found.append(float("inf") if value is None else bounds.at_least - value)
         if bounds.at_most is not None:

@@ -9,7 +9,7 @@ from typing import Any
 from archsim.errors import ArchsimError, nearest
 from archsim.report.files import make_folder, write_text
 from archsim.report.noc import require_plot
-from archsim.report.study.analysis import Front, comparison, fronts, sensitivity
+from archsim.report.study.analysis import Front, best_of_each, comparison, fronts, sensitivity
 from archsim.report.study.figures import write_figures
 from archsim.report.study.html import html_report, require_plotly
 from archsim.report.study.indices import indices
@@ -45,6 +45,7 @@ def write_report(folder: Path, to: str, out: Path) -> list[str]:
     tables = {
         "points": _without_key(records)[: MOST_ROWS if to == "md" else None],
         "pareto": _pareto_records(study, found),
+        "best": best_of_each(study, records),
         "sensitivity": sensitivity(study, records),
         "indices": indices(study, records, results.shares) if study.method.name in SAMPLINGS else [],
         "comparison": comparison(study, records),
@@ -100,6 +101,11 @@ def _markdown(
     if study.method.name in SAMPLINGS and "indices" not in tables:
         lines += ["There are no indices of sensitivity: they need the figures of every point.", ""]
     for name, title, what in (
+        (
+            "best",
+            "Best for each value",
+            "Of all points with this value, the one that is best in the first objective.",
+        ),
         (
             "sensitivity",
             "Sensitivity",

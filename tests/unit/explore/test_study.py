@@ -349,3 +349,33 @@ def test_a_study_killed_at_ten_random_moments_gives_the_same_bytes() -> None:
     kill_ten_times("killed", "--jobs", "2")
     ran(MANY, "killed", jobs=2)
     assert tables("killed") == tables("alone")
+
+
+# -- what follows, what is limited ---------------------------------------------------------------
+
+
+def test_a_key_may_be_the_least_of_products_and_have_to_keep_to_a_limit() -> None:
+    summary = ran(
+        "schema: 1\nkind: study\nname: s\ndesigns: [isaac-ce]\n"
+        "parameters: {tile.core.components.adc.count: [4, 8, 16], tile.core.count: [6, 12]}\n"
+        "set: {tile.components.bus.rated_count: 96}\n"
+        "products:\n  tile.components.bus.count:\n    least: [[tile.core.count, 8], "
+        "[tile.core.count, tile.core.components.adc.count]]\n"
+        "constraints: {tile.components.bus.count: {at_most: 48}, peak_tops: {at_least: 15}}\n"
+    )
+    assert [record["tile.components.bus.count"] for record in summary.records] == [24, 48, 48, 96, 48, 96]
+    assert [record["feasible"] for record in summary.records] == [False, True, True, False, True, False]
+    widths = pd.read_parquet("out/breakdown.parquet").query("component == 'tile.bus'")["power_w"]
+    assert widths.tolist() == pytest.approx([168 * 7e-3 * share / 96 for share in (24, 48, 48, 96, 48, 96)])
+
+
+def test_accuracy_is_a_metric_of_networks_with_weights() -> None:
+    pytest.importorskip("sklearn")
+    summary = ran(
+        "schema: 1\nkind: study\nname: s\ndesigns: [isaac-ce]\nworkloads: [digits-mlp]\noptions: {images: 2}\n"
+        "parameters: {tile.core.components.adc.bits: [4, 8]}\nmetrics: [accuracy, energy_j]\nprofiles: 0\n"
+        "accuracy: {data: digits, samples: 40, seeds: 2}\n"
+    )
+    few, enough = summary.records
+    assert 0 <= few["accuracy"] < 0.6 < enough["accuracy"] <= 1
+    assert few["energy_j"] < enough["energy_j"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from archsim.errors import ArchsimError
 from archsim.explore.study import load_study, run_study
-from archsim.report.study.analysis import comparison, front, fronts, hypervolume, sensitivity
+from archsim.report.study.analysis import best_of_each, best_points, comparison, front, fronts, hypervolume, sensitivity
 from archsim.report.study.write import write_report
 from archsim.report.tables import as_latex
 from archsim.spec.study import Study
@@ -92,6 +92,31 @@ def test_designs_are_compared_where_both_have_figures() -> None:
     assert watts["geometric mean"] == pytest.approx((2 / 4 * 3 / 8) ** 0.5)
     failed = [*RECORDS[:3], record(3, None, None, status="failed")]
     assert comparison(STUDY, failed)[0]["geometric mean"] == pytest.approx(1)
+
+
+def test_the_best_point_for_each_value_keeps_to_the_constraints() -> None:
+    rows = best_of_each(STUDY, [*RECORDS[:3], record(3, 50, 3, feasible=False)])
+    assert [(row["parameter"], row["value"], row["point"]) for row in rows] == [
+        ("design", "a", 1),
+        ("design", "b", 2),
+        ("bits", 1, 0),
+        ("bits", 2, 1),
+    ]
+    limited = STUDY.model_copy(update={"constraints": {"peak_power_w": None}})
+    rows = best_of_each(limited, [*RECORDS[:2], record(2, 9, 1, feasible=False)])
+    by = {(row["parameter"], row["value"]): row for row in rows}
+    assert (by["design", "b"]["point"], by["design", "b"]["peak_tops without constraints"]) == (None, 9)
+    assert (by["bits", 1]["point"], by["bits", 1]["peak_tops without constraints"]) == (0, 10)
+
+
+def test_points_to_look_into_are_spread_over_the_front() -> None:
+    line = [record(k % 4, 1 + k, 1 + k) | {"point": k} for k in range(9)]
+    assert [r["point"] for r in best_points(STUDY, line, 3)] == [0, 4, 8] or [
+        r["point"] for r in best_points(STUDY, line, 3)
+    ] == [8, 4, 0]
+    assert len(best_points(STUDY, line, 20)) == 9
+    aimless = STUDY.model_copy(update={"objectives": {}})
+    assert [r["point"] for r in best_points(aimless, line, 2)] == [0, 8]
 
 
 def test_a_latex_table_is_a_fragment_with_everything_escaped() -> None:
