@@ -99,6 +99,7 @@ def weights_of(graph: Graph) -> int:
 
 def chips_to_fit(graph: Graph, chip: Chip) -> int:
     """The chips of the smallest board that holds every layer once."""
+    require_resident(chip.tile)
     graph = with_host(chip.tile, graph)
     require_units(chip.tile, list(graph.layers))
     core, shape = chip.tile.core, slot_shape(chip.tile)
@@ -157,6 +158,7 @@ def _compile(
     check_buffers: bool,
     component_detail: frozenset[str],
 ) -> Compiled:
+    require_resident(chip.tile)
     graph = with_host(chip.tile, graph)
     require_units(chip.tile, list(graph.layers))
     if chip.tile.core.digital:
@@ -176,7 +178,6 @@ def _compile_digital(
 ) -> Compiled:
     """The same for mac-arrays, which the layers in a tile share."""
     chip = board.chip
-    require_resident(chip.tile)
     if replication != "balanced":
         raise CompileError(f"replication: layers share the mac-arrays of {chip.name}; only balanced copies are planned")
     if component_detail:

@@ -214,8 +214,10 @@ class SharedAttempt:
 
 
 def require_resident(tile: Tile) -> None:
-    """CompileError unless the weights of ``tile`` stay in a memory of its own and its arrays read them anew each step:
-    how a systolic array divides its time between the layers of a network that come from outside is not modelled."""
+    """CompileError if ``tile`` is digital, unless its weights stand in a memory of its own and its arrays read them
+    step by step: how a systolic array divides its time between the blocks that it holds is not modelled."""
+    if not tile.core.digital:
+        return
     name, memory = weight_memory(tile)
     if mac_array(tile.core).dataflow != "adder-tree" or memory.kind == "dram":
         raise CompileError(
