@@ -99,6 +99,10 @@ def measure(
     ``report`` is told how many runs are done, and of how many.  ArchsimError if something does not fit.
     """
     path = str(library.find("workload", asked.model))
+    if not library.is_onnx(path):
+        known = ", ".join(library.trained())
+        message = f"{asked.model!r:.100} is a network without weights; expected an ONNX file or one of {known}"
+        raise ArchsimError(message)
     tiles = [tile_of(point.chip, point.overrides) for point in points]
     configs = [array_config(tile) for tile in tiles]
     base = Job(path, asked.data, "", arithmetic="float", images=asked.images, samples=asked.samples)
