@@ -11,6 +11,7 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +80,14 @@ def load_data(name: str) -> DataSet:
     raise ArchsimError(f"--data: expected a .npz file, an idx file or a folder of images, got {name!r:.300}")
 
 
+@cache
 def split(name: str) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     """Images [N, 1, H, W] from 0 to 1 and labels of a built-in set: what is trained on, and what is tested on."""
     images, labels = _digits() if name == "digits" else _mnist()
     order = np.random.Generator(np.random.PCG64(SPLIT_SEED)).permutation(len(labels))
     images, labels, cut = images[order], labels[order], BUILT_IN[name]
+    for values in (images, labels):  # shared by all that ask
+        values.setflags(write=False)
     return (images[:cut], labels[:cut]), (images[cut:], labels[cut:])
 
 

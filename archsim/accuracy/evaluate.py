@@ -70,6 +70,7 @@ class LayerResult:
     scale: dict[str, Any] | None = None
     ranges: dict[str, tuple[float, float]] | None = None
     snr_db: float | None = None
+    exact: bool = False
     saturation: float = 0.0
     conversions: int = 0
 
@@ -134,6 +135,7 @@ def evaluate(job: Job, report: Callable[[int, int], None] = lambda done, of: Non
                 scale=layers[index].scale.to_json(),
                 ranges=ranges.get(index),
                 snr_db=None if seen is None else seen.snr_db,
+                exact=seen is not None and seen.error == 0,
                 saturation=0.0 if seen is None else seen.saturation,
                 conversions=0 if seen is None else seen.conversions,
             )
@@ -175,10 +177,12 @@ class _Feeder:
     constants: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        self.inputs = self._matched(self.data.inputs)
         for name, output in self.carry.items():
             self._known(name, [entry.name for entry in self.network.inputs], "--carry", "input")
             self._known(output, self.network.outputs, "--carry", "output")
+        for name in self.constants:
+            self._known(name, [entry.name for entry in self.network.inputs], "--bind", "input")
+        self.inputs = self._matched(self.data.inputs)
 
     def _known(self, name: str, there: Any, option: str, what: str) -> None:
         if name not in there:

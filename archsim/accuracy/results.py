@@ -99,6 +99,6 @@ class Accuracy:
 def mean_sd(values: Sequence[float]) -> tuple[float, float]:
     """Mean and standard deviation (n - 1; 0 for one value)."""
     mean = math.fsum(values) / len(values)
-    if len(values) == 1:
+    if max(values) == min(values):
         return mean, 0.0
     return mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))

@@ -16,12 +16,13 @@ from archsim.accuracy.analog import Moment
 from archsim.accuracy.data import load_data
 from archsim.accuracy.evaluate import Evaluation, Job, evaluate, quantisation, tile_of
 from archsim.accuracy.metrics import metrics, predicted, scores_of
-from archsim.accuracy.results import Accuracy, Asked, Loss, Outcome, Point, PointResult
+from archsim.accuracy.results import Accuracy, Asked, Outcome, Point, PointResult
 from archsim.errors import ArchsimError, nearest
+from archsim.explore.losses import Question
 from archsim.explore.pool import in_processes
 from archsim.hardware.array import array_config
 from archsim.numeric.config import ArrayConfig, Effect
-from archsim.numeric.report import WORDS, active
+from archsim.numeric.report import active
 
 __all__ = ["CAUSES", "measure", "points_of"]
 
@@ -36,11 +37,8 @@ CAUSES: dict[str, tuple[str, ...]] = {
 }
 """Causes that can be swept by name, and the keys of the tile that they set."""
 
-LOSS = 0.02
-"""The loss of accuracy from which on its cause is looked for, unless it is asked for anyway."""
-
-RECOVERED = 0.5
-"""The share of a loss that has to come back for what was changed to be called its cause."""
+RANDOM: frozenset[Effect] = frozenset({"programming", "stuck", "retention", "read_noise", "adc_noise"})
+"""Effects that draw random numbers, beside the noise of drivers and the widths of an ADC's codes."""
 
 
 def points_of(
@@ -101,6 +99,10 @@ def measure(
     ``report`` is told how many runs are done, and of how many.  ArchsimError if something does not fit.
     """
     path = str(library.find("workload", asked.model))
+    if not library.is_onnx(path):
+        known = ", ".join(library.trained())
+        message = f"{asked.model!r:.100} is a network without weights; expected an ONNX file or one of {known}"
+        raise ArchsimError(message)
     tiles = [tile_of(point.chip, point.overrides) for point in points]
     configs = [array_config(tile) for tile in tiles]
     base = Job(path, asked.data, "", arithmetic="float", images=asked.images, samples=asked.samples)
@@ -112,12 +114,18 @@ def measure(
     results = []
     for index, (point, config) in enumerate(zip(points, configs, strict=True)):
         digital = judge.outcome(done[plan.digital(index)])
-        analog = tuple(judge.outcome(done[f"analog {index} {seed}"]) for seed in range(asked.seeds))
+        analog = tuple(judge.outcome(done[f"analog {index} {seed}"]) for seed in range(plan.seeds(index)))
         ideal = judge.outcome(done[f"ideal {index}"]) if asked.ideal else None
         results.append(PointResult(point, config, digital, analog, ideal))
     floating = judge.outcome(done["float"])
-    if floating.metrics is not None:
-        results = [_explained(plan, judge, k, result, floating, report) for k, result in enumerate(results)]
+    if data.labels is not None:
+        questions = {k: Question(plan.job(k), r, asked.causes, floating) for k, r in enumerate(results)}
+        jobs = {f"{k} {name}": job for k, q in questions.items() for name, job in q.jobs().items()}
+        found = plan.run(jobs, asked.jobs, report)
+        results = [
+            q.answered({name: found[f"{k} {name}"].outputs for name in q.jobs()}, data.labels)
+            for k, q in questions.items()
+        ]
     return Accuracy(asked, len(data), data.labels is not None, sweep, floating, tuple(results))
 
 
@@ -135,6 +143,12 @@ class _Plan:
         same = quantisation(self.configs[index])
         return f"digital {next(k for k, config in enumerate(self.configs) if quantisation(config) == same)}"
 
+    def seeds(self, index: int) -> int:
+        """Runs of a point: one if nothing in its arrays is random, since all others would be the same."""
+        config, moment = self.configs[index], self.points[index].moment
+        drawn = RANDOM & set(active(config, moment.seconds, moment.kelvin))
+        return self.asked.seeds if drawn or config.dac.noise > 0 or config.adc.dnl > 0 else 1
+
     def job(self, index: int, seed: int = 0, **changes: Any) -> Job:
         """A run of a point on its arrays."""
         point = self.points[index]
@@ -146,7 +160,7 @@ class _Plan:
         jobs = {"float": self.base}
         for index, config in enumerate(self.configs):
             jobs[self.digital(index)] = self.job(index, arithmetic="digital")
-            for seed in range(self.asked.seeds):
+            for seed in range(self.seeds(index)):
                 jobs[f"analog {index} {seed}"] = self.job(index, seed)
             if self.asked.ideal:
                 jobs[f"ideal {index}"] = self.job(index, without=config.effects, moment=Moment())
@@ -181,91 +195,3 @@ class _Judge:
             return Outcome(made, None, None, snr)
         same = float((predicted(found) == predicted(scores_of(exact))).mean())
         return Outcome(made, metrics(found, self.labels), same, snr)
-
-    def accuracy(self, made: Evaluation) -> float:
-        """The share of samples whose class is right."""
-        outcome = self.outcome(made)
-        assert outcome.metrics is not None
-        return outcome.metrics.accuracy
-
-
-def _explained(
-    plan: _Plan, judge: _Judge, index: int, result: PointResult, floating: Outcome, report: Callable[[int, int], None]
-) -> PointResult:
-    """The point with the causes of its loss, and a warning where that is a default and not the device."""
-    assert result.digital.metrics is not None
-    assert floating.metrics is not None
-    digital, own = result.digital.metrics.accuracy, _accuracy_of(result.analog[0])
-    warnings = []
-    if floating.metrics.accuracy - digital > LOSS:
-        code = result.config
-        warnings.append(
-            f"{floating.metrics.accuracy - digital:.1%} are lost before any array: weights of {code.weights.bits} and "
-            f"inputs of {code.inputs.bits} bits give {digital:.1%}, the float model {floating.metrics.accuracy:.1%}"
-        )
-    lost = digital - own
-    if lost <= LOSS and not plan.asked.causes:
-        return replace(result, warnings=tuple(warnings))
-    moment = result.point.moment
-    effects = active(result.config, moment.seconds, moment.kelvin)
-    jobs = {f"without {effect}": plan.job(index, without=frozenset({effect})) for effect in effects}
-    if plan.asked.causes:
-        for effect in effects:
-            others: frozenset[Effect] = result.config.effects - {effect}
-            jobs[f"alone {effect}"] = plan.job(index, without=others)
-    adc = result.config.adc
-    if adc.bits is not None and adc.bits > 1 and adc.range != "calibrated":
-        jobs["calibrated"] = plan.job(index, calibrated=True)
-    found = {key: judge.accuracy(made) for key, made in plan.run(jobs, plan.asked.jobs, report).items()}
-    losses = []
-    if plan.asked.causes:
-        losses = [Loss(WORDS[e], found[f"alone {e}"], found[f"without {e}"]) for e in effects]
-    if lost > LOSS:
-        warnings += _reasons(result, digital, own, effects, found)
-    return replace(result, losses=tuple(losses), warnings=tuple(warnings))
-
-
-def _accuracy_of(outcome: Outcome) -> float:
-    assert outcome.metrics is not None
-    return outcome.metrics.accuracy
-
-
-def _key(result: PointResult, key: str) -> str:
-    """A key of the point's ADC, as ``--set`` takes it."""
-    name = tile_of(result.point.chip, result.point.overrides).core.the("adc")[0]
-    return f"tile.core.components.{name}.{key}"
-
-
-def _reasons(
-    result: PointResult, digital: float, own: float, effects: Sequence[Effect], found: Mapping[str, float]
-) -> list[str]:
-    """What explains at least half of a loss, in words: a setting that could be another, or the device."""
-    config, lost = result.config, digital - own
-
-    def back(key: str) -> bool:
-        return key in found and found[key] - own >= RECOVERED * lost
-
-    head = f"{own:.1%} on the arrays, {digital:.1%} in the same whole numbers (seed 0): "
-    if back("calibrated"):
-        return [
-            head + f"the cause is the range of the {config.adc.bits}-bit ADC, which is {config.adc.range!r} and not "
-            f"calibrated to the data, not the device; with a calibrated range the same arrays give "
-            f"{found['calibrated']:.1%} ({_key(result, 'range')}=calibrated)"
-        ]
-    if back("without adc"):
-        return [
-            head + f"the cause is the resolution of the ADC, {config.adc.bits} bits for sums of {config.rows} rows of "
-            f"{config.weights.cell_bits}-bit cells, not the device; without it the same arrays give "
-            f"{found['without adc']:.1%}"
-        ]
-    if back("without levels"):
-        levels = "fewer levels than"
-        return [
-            head + f"the cause is the number of levels of a cell: the device has {levels} the 2^"
-            f"{config.weights.cell_bits} that cell_bits asks for; without that {found['without levels']:.1%}"
-        ]
-    single = [effect for effect in effects if back(f"without {effect}")]
-    if single:
-        best = max(single, key=lambda effect: found[f"without {effect}"])
-        return [head + f"the largest cause is {WORDS[best]}; without it {found[f'without {best}']:.1%}"]
-    return [head + "no single effect is the cause; several together are"]

@@ -80,7 +80,8 @@ def layer_records(result: Accuracy) -> Records:
                 row[result.sweep] = point.point.value
             row |= {"layer": layer.name, "operator": layer.operator}
             row |= {"rows": layer.rows, "columns": layer.columns, "groups": layer.groups}
-            row |= {"SNR dB": math.fsum(snr) / len(snr) if snr else None, "sd": _sd(snr)}
+            mean: float | str | None = math.fsum(snr) / len(snr) if snr else None
+            row |= {"SNR dB": "exact" if all(o.exact for o in own) else mean, "sd": _sd(snr)}
             row["saturation"] = math.fsum(o.saturation for o in own) / len(own)
             row["conversions"] = layer.conversions
             rows.append(row)

@@ -27,7 +27,7 @@ def figures_of(result: Accuracy) -> dict[str, bytes]:
     """The contents of each file by its name."""
     drawn: dict[str, bytes] = {}
     if result.labelled:
-        draw = _sweep if result.sweep is not None else _bars
+        draw = _sweep if result.sweep is not None else _beside
         drawn |= _files("accuracy", (6.4, 3.6), lambda axes: draw(axes, result))
         if result.sweep is None and len(result.points) == 1:
             drawn |= _files("confusion", (4.6, 4.2), lambda axes: _confusion(axes, result))
@@ -92,20 +92,20 @@ def _unit(sweep: str | None) -> str:
     return words.get(sweep or "", "")
 
 
-def _bars(axes: Any, result: Accuracy) -> None:
-    """A bar for the arrays of each chip, and its digital run beside it."""
+def _beside(axes: Any, result: Accuracy) -> None:
+    """The arrays of each chip, with the standard deviation over the seeds, beside its digital run."""
     for number, point in enumerate(result.points):
         mean, sd = _percent(point)
         digital = 100 * (point.digital.metrics.accuracy if point.digital.metrics else 0.0)
-        first = number == 0
-        axes.bar(number - 0.2, digital, 0.36, color="0.75", label="digital in whole numbers" if first else None)
-        axes.bar(number + 0.2, mean, 0.36, yerr=sd, capsize=3, color=COLOURS[0], label="arrays" if first else None)
-        axes.text(number + 0.2, mean + sd + 1, f"{mean:.1f}", ha="center", fontsize=8)
+        names = ("digital in whole numbers", "arrays") if number == 0 else (None, None)
+        axes.plot(number - 0.12, digital, "D", color="0.6", label=names[0])
+        look = {"color": COLOURS[0], "marker": "o", "linestyle": "none", "capsize": 3}
+        axes.errorbar(number + 0.12, mean, yerr=sd, label=names[1], **look)
+        axes.annotate(f"{mean:.1f}", (number + 0.12, mean), (6, 0), textcoords="offset points", va="center", fontsize=8)
     axes.set_xticks(range(len(result.points)), [point.point.chip for point in result.points])
+    axes.set_xlim(-0.5, len(result.points) - 0.3)
     _float_line(axes, result)
     _finish(axes, result)
-    axes.set_ylim(0, 112)
-    axes.set_yticks(range(0, 101, 20))
 
 
 def _float_line(axes: Any, result: Accuracy) -> None:
@@ -119,7 +119,7 @@ def _finish(axes: Any, result: Accuracy) -> None:
     seeds = result.asked.seeds
     note = f"; mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
     axes.set_title(_title(result) + note, loc="left", fontsize=9)
-    axes.legend(fontsize=8, loc="best", frameon=False)
+    axes.figure.legend(fontsize=8, loc="outside lower center", ncols=3, frameon=False)
 
 
 def _confusion(axes: Any, result: Accuracy) -> None:
@@ -169,4 +169,4 @@ def _outputs(axes: Any, result: Accuracy) -> None:
     axes.set_ylabel("output")
     seeds = result.asked.seeds
     axes.set_title(_title(result) + (f"; mean and range of {seeds} seeds" if seeds > 1 else ""), loc="left", fontsize=9)
-    axes.legend(fontsize=8, loc="best", frameon=False)
+    axes.figure.legend(fontsize=8, loc="outside lower center", ncols=3, frameon=False)
