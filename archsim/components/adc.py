@@ -28,7 +28,8 @@ def conversion_cycles(kind: str, bits: int) -> int:
     """Clock cycles of one conversion.
 
     ``sar``: one to sample and one comparison a bit; ``ramp``: the ramp passes every code; ``oscillator``: periods are
-    counted as long as the highest code takes at the highest frequency; ``flash`` and ``sense-amplifier``: one.
+    counted as long as the highest code takes at the highest frequency; ``time-to-digital``: one, at whose end the code
+    is read from a delay line; ``flash`` and ``sense-amplifier``: one.
     """
     return {"sar": bits + 1, "ramp": 1 << bits, "oscillator": 1 << bits}.get(kind, 1)
 
@@ -48,7 +49,7 @@ class ADC(Component):
     unit_action: ClassVar[str] = "convert"
 
     kind: Literal["adc"]
-    type: Literal["sar", "ramp", "flash", "oscillator", "sense-amplifier"] = "sar"
+    type: Literal["sar", "ramp", "flash", "oscillator", "time-to-digital", "sense-amplifier"] = "sar"
     bits: Bits
     rate: Frequency | None = None
     clock: Frequency | None = None

@@ -59,7 +59,8 @@ def test_power_and_area_follow_the_count_from_the_rated_count(make):
         ({"bits": 17}, "expected at most 16, got 17"),
         (
             {"bits": 8, "type": "flesh"},
-            "expected 'sar', 'ramp', 'flash', 'oscillator' or 'sense-amplifier', got 'flesh'; did you mean 'flash'?",
+            "expected 'sar', 'ramp', 'flash', 'oscillator', 'time-to-digital' or 'sense-amplifier', got 'flesh'; "
+            "did you mean 'flash'?",
         ),
         ({"bits": 8, "clock": "1 GHz"}, "expected one of rate and clock, got both"),
         ({"bits": 8, "rate": None}, "expected one of rate and clock, got neither"),
@@ -86,7 +87,14 @@ def test_busy_it_takes_exactly_its_power(make, busy_power_w):
 
 @pytest.mark.parametrize(
     ("kind", "bits", "cycles"),
-    [("sar", 8, 9), ("ramp", 8, 256), ("oscillator", 6, 64), ("flash", 4, 1), ("sense-amplifier", 1, 1)],
+    [
+        ("sar", 8, 9),
+        ("ramp", 8, 256),
+        ("oscillator", 6, 64),
+        ("flash", 4, 1),
+        ("time-to-digital", 8, 1),
+        ("sense-amplifier", 1, 1),
+    ],
 )
 def test_a_conversion_takes_the_clock_cycles_of_its_type(make, kind, bits, cycles):
     row = make("adc", count=2, bits=bits, type=kind, clock="1 GHz")

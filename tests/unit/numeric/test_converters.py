@@ -1,6 +1,7 @@
 """Converters against plain NumPy: ranges, codes, edges, saturation, calibration."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,8 +47,9 @@ def test_a_full_scale_may_be_given() -> None:
     assert share == (X @ W >= 46.5).mean()
 
 
-def test_an_oscillator_counts_whole_periods() -> None:
-    outputs, _ = read(AdcConfig(4, range="fixed", full_scale=45.0, type="oscillator"))
+@pytest.mark.parametrize("kind", ["oscillator", "time-to-digital"])
+def test_an_oscillator_counts_whole_periods_and_a_delay_line_whole_delays(kind: Any) -> None:
+    outputs, _ = read(AdcConfig(4, range="fixed", full_scale=45.0, type=kind))
     np.testing.assert_allclose(outputs, np.clip(np.floor(X @ W / 3), 0, 15) * 3)
 
 
