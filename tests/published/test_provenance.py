@@ -9,7 +9,7 @@ import pytest
 
 from archsim import library
 from archsim.spec.base import Status
-from archsim.spec.tree import read_file
+from archsim.spec.loader import load_node
 
 FILES = [(kind, name) for kind in ("chip", "tile") for name in library.names(kind)]
 
@@ -17,7 +17,7 @@ FILES = [(kind, name) for kind in ("chip", "tile") for name in library.names(kin
 @pytest.fixture(params=FILES, ids=[f"{kind} {name}" for kind, name in FILES])
 def document(request: pytest.FixtureRequest) -> dict[str, Any]:
     kind, name = request.param
-    return read_file(library.find(kind, name)).plain()  # type: ignore[no-any-return]
+    return load_node(kind, name).plain()  # type: ignore[no-any-return]
 
 
 def rows(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
