@@ -22,7 +22,10 @@ def accuracy(
     chip: Annotated[str, typer.Argument(metavar="CHIP", help="A chip or a tile: its name or its file.")],
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A network with weights: an ONNX file or a name.")],
     data: Annotated[
-        str, typer.Option("--data", metavar="NAME|PATH", help="digits, mnist, a .npz or idx file, a folder of images.")
+        str,
+        typer.Option(
+            "--data", metavar="NAME|PATH", help="digits, mnist, letters, a .npz or idx file, a folder of images."
+        ),
     ],
     images: Annotated[int | None, typer.Option(min=1, help="Samples, the first of the data; default: all.")] = None,
     seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Runs with arrays programmed anew.")] = 3,

@@ -152,6 +152,22 @@ class Relu(Layer):
         return emit.node("Relu", [x], self.name)
 
 
+class Tanh(Layer):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def forward(self, x: Array) -> Array:
+        self.out = grid(np.tanh(x), 30)
+        return self.out
+
+    def backward(self, d: Array) -> Array:
+        return d * (1.0 - self.out * self.out)
+
+    def nodes(self, emit: Emitter, x: str) -> str:
+        return emit.node("Tanh", [x], self.name)
+
+
 class MaxPool(Layer):
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -238,6 +254,10 @@ def _mlp(inputs: int, hidden: int) -> Callable[[np.random.Generator], list[Layer
     return lambda rng: [Dense("dense1", rng, inputs, hidden), Relu("relu1"), Dense("dense2", rng, hidden, 10)]
 
 
+def _letters_mlp(rng: np.random.Generator) -> list[Layer]:
+    return [Dense("dense1", rng, 16, 10), Tanh("tanh1"), Dense("dense2", rng, 10, 4)]
+
+
 def _mnist_cnn(rng: np.random.Generator) -> list[Layer]:
     return [
         Conv("conv1", rng, 1, 8, 5, 2),
@@ -264,6 +284,7 @@ RECIPES = {
     "digits-mlp": Recipe("digits", _mlp(64, 32), 40),
     "digits-cnn": Recipe("digits", _digits_cnn, 20),
     "digits-lstm": Recipe("digits", lambda rng: [Lstm("lstm", rng, 8, 32), Dense("dense", rng, 32, 10)], 60, 4e-3),
+    "letters-mlp": Recipe("letters", _letters_mlp, 300, 5e-3),
     "mnist-mlp": Recipe("mnist", _mlp(784, 64), 20, shift=1),
     "mnist-cnn": Recipe("mnist", _mnist_cnn, 20, shift=2),
 }
@@ -335,7 +356,7 @@ def model_of(name: str, recipe: Recipe, layers: list[Layer]) -> ModelProto:
     (images, _), _ = split(recipe.data)
     emit.nodes[-1].output[0] = "scores"
     given = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, *images.shape[1:]])
-    made = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 10])
+    made = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, len(layers[-1].parameters[1])])
     about = (
         f"trained by benchmarks.trained on {len(images)} images of {recipe.data}, as archsim.accuracy.data splits it"
     )

@@ -1,4 +1,4 @@
-"""Labelled data without a network connection: two sets that packages ship, and a user's own files.
+"""Labelled data without a network connection: two sets that packages ship, letters, and a user's own files.
 
 The shipped sets are cut into a part that the trained networks under ``workloads/trained`` were trained on, which also
 calibrates ranges, and a part that they never saw, which is tested on.
@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.accuracy.letters import LETTERS, drawn, flipped
 from archsim.errors import ArchsimError, NotFoundError, nearest
 
 __all__ = ["BUILT_IN", "DataSet", "load_data", "split"]
 
 Array = NDArray[Any]
 
-BUILT_IN = {"digits": 1297, "mnist": 4000}
+BUILT_IN = {"digits": 1297, "mnist": 4000, "letters": 40}
 """The sets that are known by name, and how many of their samples are trained on; the rest are tested on."""
 
 SPLIT_SEED = 20160618
@@ -57,8 +58,8 @@ class DataSet:
 
 
 def load_data(name: str) -> DataSet:
-    """A data set by name (``digits``, ``mnist``) or path: ``.npz`` with ``x`` and ``y`` or the model's input names, an
-    idx file of images beside its labels, or a folder with a folder of images for each class.
+    """A data set by name (``digits``, ``mnist``, ``letters``) or path: ``.npz`` with ``x`` and ``y`` or the model's
+    input names, an idx file of images beside its labels, or a folder with a folder of images for each class.
 
     ArchsimError says what is wrong with it.
     """
@@ -82,7 +83,13 @@ def load_data(name: str) -> DataSet:
 
 @cache
 def split(name: str) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """Images [N, 1, H, W] from 0 to 1 and labels of a built-in set: what is trained on, and what is tested on."""
+    """Images [N, 1, H, W] and labels of a built-in set: what is trained on, and what is tested on.
+
+    Pixels are from 0 to 1; those of letters are -1 or 1, and what is tested on are the letters with one pixel flipped.
+    """
+    if name == "letters":
+        known, tested = ((x.reshape(-1, 1, 4, 4).astype(np.float32), y) for x, y in (drawn(), flipped()))
+        return known, tested
     images, labels = _digits() if name == "digits" else _mnist()
     order = np.random.Generator(np.random.PCG64(SPLIT_SEED)).permutation(len(labels))
     images, labels, cut = images[order], labels[order], BUILT_IN[name]
@@ -97,7 +104,8 @@ def _built_in(name: str) -> DataSet:
     except ModuleNotFoundError as error:
         message = f"--data {name}: {error.name} is not installed (pip install 'archsim[data]')"
         raise ArchsimError(message) from None
-    return DataSet(name, {"": images}, labels, {"": known}, tuple(map(str, range(10))))
+    classes = tuple(LETTERS) if name == "letters" else tuple(map(str, range(10)))
+    return DataSet(name, {"": images}, labels, {"": known}, classes)
 
 
 def _digits() -> tuple[Array, Array]:
