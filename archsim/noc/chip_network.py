@@ -19,11 +19,10 @@ from archsim.noc.routing import Routing, routing
 from archsim.noc.topology import TOPOLOGIES, Graph, snake
 from archsim.spec.chip import Chip
 from archsim.spec.flit import FlitRouter
-from archsim.spec.noc import Noc
+from archsim.spec.noc import GRIDS, Noc
 
 __all__ = ["ChipNetwork", "chip_network", "flit_router"]
 
-GRIDS = ("mesh", "cmesh", "torus")
 USUAL = FlitRouter()
 
 

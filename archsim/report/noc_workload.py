@@ -44,7 +44,7 @@ def _between(replay: Replay) -> slice:
 
 
 def level_records(replay: Replay) -> Records:
-    """Latencies in cycles, of tokens, at each level; use as a share of the cycles in which tokens came."""
+    """Latencies in cycles, of tokens, at each level; what they need of a channel over the cycles in which they came."""
     return [_row(replay, level) for level in replay.levels]
 
 
@@ -88,9 +88,9 @@ def validity(replay: Replay) -> str:
     kind = "single flits" if longest == 1 else f"tokens of up to {longest} flits"
     gap = 1 - replay.packet.latency.mean / replay.flit.latency.mean
     return (
-        f"packet level is {gap:.1%} lower than flit level. The busiest channel is used {use:.1%} of the time, {within} "
-        f"the {limit:.0%} up to which packet level holds for {kind} in steady traffic to single targets; bursts and "
-        "multicasts leave that range sooner"
+        f"packet level is {gap:.1%} lower than flit level. The tokens need the busiest channel for {use:.1%} of the "
+        f"time, {within} the {limit:.0%} up to which packet level holds for {kind} in steady traffic to single "
+        "targets; bursts and multicasts leave that range sooner"
     )
 
 

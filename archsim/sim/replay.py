@@ -114,7 +114,7 @@ class Replay:
         return self.flit, self.packet, self.unicast
 
     def use(self, level: Level) -> NDArray[np.float64]:
-        """The share of the time for which each channel is busy."""
+        """What the tokens need of each channel over the cycles in which they came; above 1 it falls behind."""
         use: NDArray[np.float64] = level.channel_flits * self.period / max(1, self.tokens.cycles)
         return use
 

@@ -12,7 +12,7 @@ from archsim.spec.base import Bandwidth, Energy, Length, Status, Strict
 from archsim.spec.flit import FlitRouter
 from archsim.spec.network import Drawn
 
-__all__ = ["MAX_ROUTERS", "Noc", "NocEnergy"]
+__all__ = ["GRIDS", "MAX_ROUTERS", "Noc", "NocEnergy"]
 
 MAX_ROUTERS = 4096
 """The routers of the largest network; a mesh in a chip file may have more."""
@@ -21,6 +21,7 @@ CONCENTRATED = 4
 """The terminals at each router of a ``cmesh``, where nothing else is said."""
 
 GRIDS = ("mesh", "cmesh", "torus")
+"""Topologies whose routers have coordinates, from ``columns`` and ``rows`` or a ``shape``."""
 _SHAPES = {"tree": "[arity, levels]", "fat-tree": "[arity, levels]"}
 
 Extent = Annotated[int, Field(ge=1, le=1024)]
@@ -106,44 +107,56 @@ class Noc(Strict):
 
     @model_validator(mode="after")
     def _shaped(self) -> Noc:
-        for key, message in self._misshapen():
+        problem = self._graph_problem() or self._shape_problem() or self._size_problem()
+        if problem:
+            key, message = problem
             raise PydanticCustomError("noc", "{message}", {"message": message, "at": key})
         return self
 
-    def _misshapen(self) -> list[tuple[str, str]]:
-        """What does not fit the topology, each with its key."""
-        flat = self.columns is not None or self.rows is not None
-        name = self.topology
+    def _graph_problem(self) -> tuple[str, str] | None:
+        """What does not fit a graph, or is a graph where none belongs, with its key."""
+        if self.topology != "graph":
+            return ("graph", f"only topology: graph has one, this is a {self.topology}") if self.graph else None
+        if self.graph is None:
+            return "topology", "a graph needs the key 'graph': routers and links, or the name of a network file"
+        others = [key for key in ("columns", "rows", "shape") if getattr(self, key) is not None]
+        others += ["concentration"] if self.concentration != 1 else []
+        if others:
+            return others[0], "a graph says itself what it is joined to: its routers have 'terminals'"
+        return None
+
+    def _shape_problem(self) -> tuple[str, str] | None:
+        """Extents that are missing, too many, or those of another topology, with their key."""
+        name, flat = self.topology, [key for key in ("columns", "rows") if getattr(self, key) is not None]
         if name == "graph":
-            others = [key for key in ("columns", "rows", "shape") if getattr(self, key) is not None]
-            if self.graph is None:
-                return [("topology", "a graph needs the key 'graph': routers and links, or the name of a network file")]
-            if others or self.concentration != 1:
-                key = others[0] if others else "concentration"
-                return [(key, "a graph says itself what it is joined to: its routers have 'terminals'")]
-            return []
-        if self.graph is not None:
-            return [("graph", f"only topology: graph has one, this is a {name}")]
-        if flat and (self.shape is not None or name not in GRIDS):
-            key = "columns" if self.columns is not None else "rows"
-            return [(key, "give either columns and rows, or shape" if name in GRIDS else f"a {name} has a shape")]
-        missing = [key for key in ("columns", "rows") if getattr(self, key) is None]
-        if self.shape is None and missing and (flat or name in GRIDS):
-            return [("topology", f"the key {missing[0]!r} is missing")]
-        wanted = 2 if name in _SHAPES else 1
-        if name not in GRIDS and (self.shape is None or len(self.shape) != wanted):
-            got = "nothing" if self.shape is None else str(self.shape)
-            return [
-                (
-                    "shape" if self.shape else "topology",
-                    f"a {name} needs shape: {_SHAPES.get(name, '[routers]')}, got {got}",
-                )
-            ]
-        if name not in ("mesh", "cmesh") and self._size() > MAX_ROUTERS:
-            return [("shape" if self.shape else "columns", f"a {name} of so many: more than {MAX_ROUTERS} routers")]
+            return None
+        if name in GRIDS:
+            if flat and self.shape is not None:
+                return flat[0], "give either columns and rows, or shape"
+            if self.shape is None and len(flat) < 2:
+                return "topology", "the key 'rows' is missing" if flat == [
+                    "columns"
+                ] else "the key 'columns' is missing"
+            return None
+        if flat:
+            return flat[0], f"a {name} has a shape"
+        wanted = _SHAPES.get(name, "[routers]")
+        if self.shape is None:
+            return "topology", f"a {name} needs shape: {wanted}, got nothing"
+        if len(self.shape) != 1 + wanted.count(","):
+            return "shape", f"a {name} needs shape: {wanted}, got {self.shape}"
+        return None
+
+    def _size_problem(self) -> tuple[str, str] | None:
+        """More routers than there may be, or a routing for another topology, with its key."""
+        if self.topology not in ("mesh", "cmesh") and self._size() > MAX_ROUTERS:
+            return (
+                "shape" if self.shape else "columns",
+                f"a {self.topology} of so many: more than {MAX_ROUTERS} routers",
+            )
         if self.routing in ("dimension-order", "fat-tree") and self.routing != self._made_for():
-            return [("routing", f"{self.routing} needs a topology made for it, this is a {name}")]
-        return []
+            return "routing", f"{self.routing} needs a topology made for it, this is a {self.topology}"
+        return None
 
     def _size(self) -> int:
         """Routers; of all pairs joined, sixteen channels count as one."""
