@@ -12,8 +12,9 @@ strips of its input.  Of S bits in it, a chip of M gets about
 
     S / min(copies, M) - S / M + (halo of its strip)
 
-from others, over its links.  What is least is the time of all layers' steps and of all these bits together, with no
-more memory than there is; a price for memory, found by bisection, makes the choice.
+from others, over its links, and a tile that adds up pieces along the rows gets the sums of others.  What is least is
+the time of all steps and of all these bits together, with no more memory than there is; a price for memory, found by
+bisection, makes the choice.
 
 Parts of one copy stand next to each other, so that the strip of the image that they read goes to one chip, and copies
 in the order of their strips.
@@ -76,7 +77,9 @@ class SharedPlanner:
         self._step_s = step_cycle_ps(chip.tile) / PICOSECONDS
         link = chip.row(chip.noc.chip_link)
         assert isinstance(link, ChipLink)
-        self._bit_s = chip.tile.core.encoding.input_bits / float(link.bits_per_s())
+        values = chip.tile.core.encoding.input_bits
+        self._link_s = values / float(link.bits_per_s())
+        self._noc_s = values / float(chip.noc.bandwidth.value)
         self.layers = list(graph.matrix_layers)
         self._slots = {layer.name: slice_layer(layer, self.shape) for layer in self.layers}
         self._choices = {layer.name: self._choices_of(layer) for layer in self.layers}
@@ -98,13 +101,12 @@ class SharedPlanner:
         return found
 
     def _row_pieces(self, slots: Slots, copies: int) -> list[int]:
-        """Pieces along the rows: as few as a tile's memory wants; more for a single copy that leaves tiles over."""
-        least = -(-slots.row_blocks * self.shape.rows * self.shape.weights // self.room)
+        """Pieces along the rows: as few as a tile's memory wants, or so many that no tile is left over."""
         if slots.bundles > 1:
             return [1]
-        spare = self.tiles // (copies * slots.column_blocks)
-        more = max(least, min(spare, slots.row_blocks))
-        return list(dict.fromkeys((least, more))) if slots.layer.windows == 1 else [least]
+        least = -(-slots.row_blocks * self.shape.rows * self.shape.weights // self.room)
+        spare = min(self.tiles // (copies * slots.column_blocks), slots.row_blocks)
+        return list(dict.fromkeys((least, max(least, spare))))
 
     def _choice(self, layer: Layer, slots: Slots, grid: _Grid) -> _Choice:
         windows = -(-layer.windows // grid.copies)
@@ -113,7 +115,8 @@ class SharedPlanner:
         else:
             each = -(-slots.row_blocks // grid.rows) * -(-slots.column_blocks // grid.columns)
         strips = grid.copies * (grid.columns if slots.bundles > 1 else 1)
-        time_s = windows * each * self._step_s + self._arriving(layer, strips) * self._bit_s
+        sums = windows * min(grid.rows - 1, PARTIALS) * -(-slots.column_blocks // grid.columns) * self.shape.weights
+        time_s = windows * each * self._step_s + self._arriving(layer, strips) * self._link_s + sums * self._noc_s
         return _Choice(grid, time_s, grid.copies * layer.weights // layer.experts)
 
     def _arriving(self, layer: Layer, strips: int) -> float:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import TypeVar
 
+from archsim.hardware.mac import slowest_rows
 from archsim.hardware.mvm import mvm_timing, step_ps
 from archsim.spec.base import Strict
 from archsim.spec.chip import Chip
@@ -86,15 +87,25 @@ def _times(parts: Parts, count: int) -> Parts:
     return tuple((cause, count * time) for cause, time in parts if count)
 
 
+def _of_array(tile: Tile, time: int) -> Parts:
+    """A time that the mac-array of a digital core sets, or the memory of its weights."""
+    return ((slowest_rows(tile), time),)
+
+
 def latency_parts(tile: Tile) -> Parts:
     """Whose time the latency of an MVM between the groups ``before`` and ``after`` is."""
+    timing = mvm_timing(tile)
+    if tile.core.digital:
+        return _of_array(tile, timing.core_latency_ps)
     groups = [group_parts(tile, group, True) for group in tile.core.pipeline.steps]
-    return added([*groups, _times(_slowest(groups), mvm_timing(tile).steps - 1)])
+    return added([*groups, _times(_slowest(groups), timing.steps - 1)])
 
 
 def interval_parts(tile: Tile) -> Parts:
     """Whose time passes between the starts of two MVMs behind the groups ``before``."""
     timing = mvm_timing(tile)
+    if tile.core.digital:
+        return _of_array(tile, timing.core_interval_ps)
     if not timing.overlap:
         return added([latency_parts(tile), (((CORE_CYCLE,), sum(timing.after_ps)),)])
     if timing.core_interval_ps > timing.steps * max(timing.steps_ps):

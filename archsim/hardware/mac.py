@@ -27,6 +27,7 @@ __all__ = [
     "lanes_a_step",
     "mac_array",
     "peak_macs_per_s",
+    "slowest_rows",
     "step_cycle_ps",
     "weight_memory",
     "weights_a_tile",
@@ -65,14 +66,24 @@ def weights_a_tile(tile: Tile) -> int:
     return int(held) // tile.core.encoding.weight_bits
 
 
+def _rates(tile: Tile) -> dict[str, Fraction]:
+    """Steps a second that the arrays of one core can do, and those for which its memory has weights, by row."""
+    array, name = mac_array(tile.core), f"core.{tile.core.the('mac-array')[0]}"
+    rates = {name: array.count * array.rate.value}
+    if array.dataflow == "adder-tree":
+        memory_name, memory = weight_memory(tile)
+        rates[memory_name] = _of_one_core(tile, memory.bits_per_s()) / block_bits(tile.core)
+    return rates
+
+
 def _steps_per_s(tile: Tile) -> Fraction:
     """Steps a second of the arrays of one core."""
-    core, array = tile.core, mac_array(tile.core)
-    busy = array.count * array.rate.value
-    if array.dataflow == "systolic":
-        return busy
-    _, memory = weight_memory(tile)
-    return min(busy, _of_one_core(tile, memory.bits_per_s()) / block_bits(core))
+    return min(_rates(tile).values())
+
+
+def slowest_rows(tile: Tile) -> tuple[str, ...]:
+    """``level.name`` of what sets the time of a step: the array, its memory, or both alike."""
+    return tuple(name for name, rate in _rates(tile).items() if rate == _steps_per_s(tile))
 
 
 def step_cycle_ps(tile: Tile) -> int:

@@ -25,6 +25,7 @@ from archsim.hardware.causes import (
     interval_parts,
     latency_parts,
 )
+from archsim.hardware.mac import slowest_rows
 from archsim.hardware.mvm import mvm_timing, step_ps
 from archsim.program import NO_NODE, Stage
 from archsim.sim.critical import Piece, Token
@@ -212,6 +213,8 @@ class Attribution:
         if link.kind == "unit":  # named by kind, tile and row; a row of the tile comes first
             row = link.name.split(" ", 2)[2]
             name = f"tile.{row}" if row in self.tile.components else f"core.{row}"
+            if self.tile.core.digital and name == f"core.{self.tile.core.the('mac-array')[0]}":
+                return slowest_rows(self.tile), slowest_rows(self.tile)
         else:
             name = names.get(link.kind) or chip.row_name(chip.noc.chip_link)
         return (name,), (name,)

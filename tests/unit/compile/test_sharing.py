@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsim.compile.network import chips_to_fit, compile_network
+from archsim.compile.bound import busiest_link_ps
+from archsim.compile.network import chips_to_fit, compile_network, on_chip
 from archsim.compile.sharing import shared_attempts
 from archsim.errors import CompileError
-from archsim.hardware.mac import weights_a_tile
+from archsim.hardware.causes import faster
+from archsim.hardware.mac import slowest_rows, weights_a_tile
+from archsim.sim.attribution import Attribution
 from archsim.sim.engines import engine
 from archsim.sim.simulate import simulate_network
 from archsim.spec.loader import load_chip
@@ -152,3 +155,29 @@ def test_networks_run_on_adder_trees_with_memories_of_their_own():
         "tile 'dadiannao': networks run on mac-arrays with dataflow: adder-tree whose weights stand in an edram or "
         "sram of the tile; this one is systolic, with weights in tile.weights (edram)"
     )
+
+
+def test_a_layer_with_few_windows_is_split_along_its_rows_as_well_and_no_tile_is_left_over():
+    graph = network(({"conv": 32, "kernel": 3, "pad": 1, "bias": False, "name": "a"},), (64, 1, 1))
+    attempt = next(shared_attempts(graph, CHIP, 1))
+    (grid,) = attempt.grids.values()
+    assert (grid.copies, grid.columns, grid.rows) == (1, 2, 8)
+    run = simulate_network(compile_network(graph, CHIP, 1), images=2)
+    rows = {(row.component, row.action): row.count for row in run.ledger.rows}
+    assert rows["tile.weights", "byte"] == 2 * 9 * 64 * 32
+
+
+def test_times_of_a_network_are_those_of_the_array_and_of_links_and_can_be_made_faster():
+    made = compile_network(network(CONVOLUTIONS, IMAGE), CHIP, 1)
+    attribution = Attribution(made)
+    stages = range(len(made.program.stages))
+    names = {name for n in stages for parts in attribution.causes_of_stage(n) for cause, _ in parts for name in cause}
+    names |= {name for n in range(len(made.program.links)) for c in attribution.causes_of_link(n) for name in c}
+    assert {"core.nfu", "tile.buffer", "tile.bus", "noc.bandwidth", "chip.hyper_transport", "host"} <= names
+    for name in names - {"host", "least time"}:
+        assert faster(CHIP, [name], 2) != CHIP
+    assert slowest_rows(CHIP.tile) == ("core.nfu", "tile.weights")
+    least = 0.6 * busiest_link_ps(made.program)
+    for names, faster_by in ((["core.nfu"], False), (["core.nfu", "tile.weights"], True)):
+        twice = on_chip(made, faster(CHIP, [*names, "chip.hyper_transport", "noc.bandwidth"], 2))
+        assert (busiest_link_ps(twice.program) < least) == faster_by
