@@ -71,7 +71,9 @@ def _sweep(axes: Any, result: Accuracy) -> None:
         if len(positive) > 2 and max(positive) / min(positive) >= 100:
             if min(places) >= 0:
                 axes.set_xscale("symlog", linthresh=min(positive))
-        elif len(places) <= 12:
+                axes.set_xticks(places, values)
+                axes.minorticks_off()
+        elif np.diff(sorted(places)).min(initial=np.inf) >= 0.07 * (max(places) - min(places)):
             axes.set_xticks(places, values)
     where = dict(zip(values, places, strict=True))
     for number, chip in enumerate(chips):
