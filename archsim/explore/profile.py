@@ -8,6 +8,7 @@ from typing import Any
 
 from archsim.compile.network import Compiled
 from archsim.components.rated import Mover
+from archsim.errors import ArchsimError
 from archsim.explore.options import Options
 from archsim.explore.run import Design, compile_design
 from archsim.hardware.rollup import chip_rollup
@@ -29,14 +30,20 @@ def profile(design: Design, chips: int | None, options: Options) -> dict[str, An
     ``archsim explain`` does; ``floor_plan``: for each tile of the board its chip, its column and row among the tiles of
     that chip, and the time for which one inference keeps its arrays busy, the mean over all of them.
 
-    ArchsimError if the records of an inference would take too much memory.
+    There are no parts of the latency where there is no explanation: of digital cores, and where the records of one
+    inference would take too much memory.
     """
     compiled = compile_design(design, chips, options, lambda step: None)
     return {"latency_by_cause_s": _latency(compiled, options), "floor_plan": _floor_plan(compiled)}
 
 
 def _latency(compiled: Compiled, options: Options) -> dict[str, float]:
-    require_memory(compiled.program, 1, compiled.graph.unit)
+    if compiled.board.chip.tile.core.digital:
+        return {}
+    try:
+        require_memory(compiled.program, 1, compiled.graph.unit)
+    except ArchsimError:
+        return {}
     outcome = engine(chosen(options.engine))(compiled.program, records="all")
     last = max(compiled.lowered.host_out, key=lambda stage: int(outcome.records.starts[stage][-1]))
     path = critical_path(compiled.program, outcome, (last, 0))

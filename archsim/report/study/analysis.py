@@ -54,12 +54,15 @@ def front(study: Study, records: Records) -> list[Record]:
 
 
 def best_points(study: Study, records: Records, most: int) -> list[Record]:
-    """At most ``most`` points of each network: those of the front, spread over it, or without objectives the first."""
-    chosen: list[Record] = []
+    """At most ``most`` points of each network: all of them if they are no more, or those of the front, spread over it;
+    without objectives the first."""
     able = [record for record in records if record["status"] == "ok"]
-    for group in [each.records for each in fronts(study, records)] or _groups(able, ["workload"]).values():
-        count = min(most, len(group))
-        chosen += [group[place * (len(group) - 1) // max(1, count - 1)] for place in range(count)]
+    best = {each.workload: each.records for each in fronts(study, records)}
+    chosen: list[Record] = []
+    for (workload,), group in _groups(able, ["workload"]).items():
+        among = group if len(group) <= most else best.get(workload, [] if study.objectives else group)
+        count = min(most, len(among))
+        chosen += [among[place * (len(among) - 1) // max(1, count - 1)] for place in range(count)]
     return chosen
 
 

@@ -35,6 +35,7 @@ class Series:
     line: bool = False
     dashed: bool = False
     star: bool = False
+    pale: bool = False
     texts: Sequence[str] = ()
 
 

@@ -16,12 +16,13 @@ from archsim.report.noc import require_plot
 from archsim.report.study.charts import Bars, Chart, Lines, Plans, Series
 from archsim.report.tables import as_csv
 
-__all__ = ["COLOURS", "COLUMN_INCHES", "MARKERS", "paper_figure", "write_figures"]
+__all__ = ["COLOURS", "COLUMN_INCHES", "MARKERS", "PALE", "paper_figure", "write_figures"]
 
 COLUMN_INCHES = 3.5
 """The width of a column of an IEEE or ACM page, 88.9 mm."""
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+PALE = "#C4C4C4"
 MARKERS = "os^Dv<>P"
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++", "----", "oooo")
 Records = Sequence[dict[str, Any]]
@@ -85,6 +86,8 @@ def _logarithmic(axis: Any) -> None:
 def _style(series: Series) -> dict[str, Any]:
     colour = "black" if series.look < 0 else COLOURS[series.look % len(COLOURS)]
     line = ":" if series.dashed else "-"
+    if series.pale:
+        return {"color": PALE, "linestyle": "none", "marker": ".", "markersize": 3, "markeredgewidth": 0, "zorder": 0}
     style: dict[str, Any] = {"color": colour, "linestyle": line if series.line else "none", "linewidth": 0.6}
     if series.star:
         return style | {"marker": "*", "markersize": 9}
@@ -98,7 +101,10 @@ def _style(series: Series) -> dict[str, Any]:
 def _bars(chart: Bars, folder: Path) -> None:
     thick = 0.75 if chart.stacked else 0.8 / len(chart.parts)
     inches = 0.2 if chart.stacked else 0.05 + 0.08 * (1 + len(chart.parts))
-    with paper_figure(folder, chart.name, 1.0 + inches * len(chart.rows), chart.numbers) as axes:
+    longest = max(len(label) for label, _ in chart.parts)
+    columns = 3 if longest <= 22 else 2 if longest <= 34 else 1
+    above = 0.12 * -(-len(chart.parts) // columns)
+    with paper_figure(folder, chart.name, 0.6 + above + inches * len(chart.rows), chart.numbers) as axes:
         left = [chart.base] * len(chart.rows)
         for index, (label, values) in enumerate(chart.parts):
             # from the base to a value that is above it or, for a ratio, below
@@ -121,10 +127,8 @@ def _bars(chart: Bars, folder: Path) -> None:
             from matplotlib.ticker import EngFormatter
 
             axes.xaxis.set_major_formatter(EngFormatter(chart.unit))
-        longest = max(len(label) for label, _ in chart.parts)
-        columns = {"ncols": 3 if longest <= 22 else 2 if longest <= 34 else 1}
         small = {"fontsize": 6, "handlelength": 1.0, "columnspacing": 0.8}
-        axes.figure.legend(loc="outside upper center", **columns, **small)
+        axes.figure.legend(loc="outside upper center", ncols=columns, **small)
 
 
 def _plans(chart: Plans, folder: Path) -> None:
@@ -132,6 +136,7 @@ def _plans(chart: Plans, folder: Path) -> None:
     from matplotlib import colormaps
 
     with paper_figure(folder, chart.name, 0.9 + 2.4 / len(chart.panels), chart.numbers) as axes:
+        figure = axes.figure
         subplots = [axes] if len(chart.panels) == 1 else _row_of(axes, len(chart.panels))
         for place, (subplot, (title, cells)) in enumerate(zip(subplots, chart.panels, strict=True)):
             shown = [[float("nan") if cell is None else cell for cell in row] for row in cells]
@@ -141,7 +146,7 @@ def _plans(chart: Plans, folder: Path) -> None:
             subplot.set_yticks([])
             if not place:
                 subplot.set_ylabel("tiles")
-        bar = axes.figure.colorbar(image, ax=subplots, location="bottom", shrink=0.8, aspect=30)
+        bar = figure.colorbar(image, ax=subplots, location="bottom", shrink=0.8, aspect=30)
         bar.set_label(chart.label)
 
 

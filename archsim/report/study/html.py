@@ -10,7 +10,7 @@ from archsim._version import __version__
 from archsim.errors import ArchsimError
 from archsim.report.study.analysis import Front
 from archsim.report.study.charts import Bars, Chart, Lines, Plans, Series
-from archsim.report.study.figures import COLOURS
+from archsim.report.study.figures import COLOURS, PALE
 from archsim.report.study.read import Results
 
 __all__ = ["html_report", "require_plotly"]
@@ -105,6 +105,8 @@ def _lines(chart: Lines) -> Any:
 def _trace(series: Series) -> dict[str, Any]:
     marker: dict[str, Any] = {"color": _colour(series.look), "size": 8, "opacity": 0.8}
     marker["symbol"] = SYMBOLS[series.look % len(SYMBOLS)] if series.look >= 0 else "circle-open"
+    if series.pale:
+        marker = {"color": PALE, "size": 5}
     if series.star:
         marker |= {"symbol": "star", "size": 15}
     mode = "+".join(["markers"] * (series.points or series.star) + ["lines"] * series.line)

@@ -80,7 +80,8 @@ def _roofs(numbers: Records) -> Iterator[Series]:
 
 def _marks(workloads: Sequence[str], numbers: Records) -> Iterator[Series]:
     for look, kind in enumerate(LEVELS):
-        of = [n for n in numbers if n["level"] == kind]
+        if not (of := [n for n in numbers if n["level"] == kind]):
+            continue
         texts = [f"{n['workload']} on {n['chips']} chips: {kind}" for n in of]
         x, y = [n["operations_per_byte"] for n in of], [n["effective_tops"] / n["chips"] for n in of]
         yield Series(LEVELS[kind], x, y, look, texts=texts)

@@ -22,7 +22,7 @@ PARTS = {
 """What is broken down: its name on the axis, and its unit if prefixes go with it."""
 
 MOST_BARS = 16
-"""The points of which a breakdown is drawn: those of the fronts, or else the first."""
+"""The most points of a network of which a breakdown is drawn."""
 
 Record = dict[str, Any]
 Records = Sequence[Record]
@@ -58,10 +58,11 @@ def _pareto(study: Study, records: Records, front: Front) -> Lines:
         texts = [", ".join(f"{key}: {r[key]}" for key in labels) for r in of]
         return Series(label, [r[x] for r in of], [r[y] for r in of], look, texts=texts, **style)
 
-    drawn = [
-        series(design.shown, [r for r in shown if r["design"] == design.shown], index)
-        for index, design in enumerate(study.designs)
-    ]
+    drawn = (
+        [series("not feasible", beyond, 0, pale=True)] if (beyond := [r for r in shown if not r["feasible"]]) else []
+    )
+    for index, design in enumerate(study.designs):
+        drawn.append(series(design.shown, [r for r in shown if r["feasible"] and r["design"] == design.shown], index))
     if len(study.objectives) == 2:
         line = sorted(front.records, key=lambda r: r[x])
         drawn.append(series("front", line, -1, line=True, dashed=True))
@@ -72,17 +73,17 @@ def _pareto(study: Study, records: Records, front: Front) -> Lines:
 
 
 def _breakdowns(results: Results) -> Iterator[Bars]:
-    study, records = results.study, results.records
-    best = [r for front in fronts(study, records) for r in front.records]
-    first = (best or [r for r in records if r["status"] == "ok"])[:MOST_BARS]
+    study = results.study
+    networks: list[str | None] = [*study.workloads] or [None]
     for column in PARTS:
         having = {part["point"] for part in results.parts if part[column]}
-        shown = best_points(study, records, study.profiles) if column == "latency_s" else first
-        if chosen := [r for r in shown if r["point"] in having]:
-            yield _breakdown(study, chosen, results.parts, column)
+        for workload in networks:
+            records = [r for r in results.records if r.get("workload") == workload and r["point"] in having]
+            if records:
+                yield _breakdown(study, best_points(study, records, MOST_BARS), results.parts, column, workload)
 
 
-def _breakdown(study: Study, chosen: Records, parts: Records, column: str) -> Bars:
+def _breakdown(study: Study, chosen: Records, parts: Records, column: str, workload: str | None) -> Bars:
     """Stacked bars, the seven largest components and the rest."""
     points = [r["point"] for r in chosen]
     numbers = [
@@ -98,10 +99,12 @@ def _breakdown(study: Study, chosen: Records, parts: Records, column: str) -> Ba
     largest = sorted(sums, key=lambda name: -sums[name])
     groups = [(name, [name]) for name in largest[:7]] + ([("others", largest[7:])] if largest[7:] else [])
     values = [(label, [sum(by.get((p, name), 0.0) for name in names) for p in points]) for label, names in groups]
-    name, _, _ = f"breakdown-{column}".partition("_")
+    work = network(workload) if workload is not None and len(study.workloads) > 1 else None
+    name = file_name("breakdown", column.partition("_")[0], work)
     what, unit = PARTS[column]
     rows = [short(study, r) for r in chosen]
-    title = f"{what.partition(' (')[0]}, by component".capitalize() if column != "latency_s" else what.capitalize()
+    title = what.capitalize() if column == "latency_s" else f"{what.partition(' (')[0]}, by component".capitalize()
+    title += f" on {work}" if work else ""
     return Bars(name, title, what, rows, values, numbers, stacked=True, unit=unit)
 
 

@@ -55,6 +55,14 @@ def test_tiles_of_a_ring_stand_in_a_square_in_their_order(design: Design) -> Non
     assert [(x, y) for _, x, y, _ in plan] == [(k % 3, k // 3) for k in range(8)]
 
 
+def test_a_digital_design_has_a_floor_plan_and_no_parts_of_its_latency(tmp_path: Path) -> None:
+    file = tmp_path / "net.yaml"
+    file.write_text(text(CONVOLUTIONS, (8, 16, 16), "net"))
+    found = profile(load_design("dadiannao", str(file)), None, TWO)
+    assert found["latency_by_cause_s"] == {}
+    assert max(busy for *_, busy in found["floor_plan"]) > 0
+
+
 def test_traffic_is_that_of_the_run_and_no_link_carries_more_than_it_can(design: Design, run: Run) -> None:
     found = traffic(design.chip.model, run)
     assert {kind: values["bytes"] for kind, values in found.items()} == {

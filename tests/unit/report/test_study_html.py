@@ -13,6 +13,9 @@ import pytest
 
 from archsim.errors import ArchsimError
 from archsim.explore.study import load_study, run_study
+from archsim.report.study.charts import Bars
+from archsim.report.study.read import read_results
+from archsim.report.study.views import charts
 from archsim.report.study.write import write_report
 from tests.networks import DENSE, text
 
@@ -146,3 +149,33 @@ def test_the_browser_would_tell_of_an_error_and_of_a_request(tmp_path: Path) -> 
     _, log, asked = opened(page, tmp_path)
     assert "http://archsim.invalid/x.png" in asked
     assert "nothing is not defined" in next(line for line in log.splitlines() if ":CONSOLE" in line)
+
+
+# -- what the figures say -----------------------------------------------------------------------
+
+
+def test_no_point_stands_above_a_roof_and_scaling_is_throughput_over_the_smallest(page: Path) -> None:
+    results = read_results(page.parent.parent / "out")
+    drawn = {chart.name: chart for chart in charts(results, {})}
+    by_point = {record["point"]: record for record in results.records}
+    for name in ("roofline-isaac-ce", "roofline--b-coarse--b-"):
+        assert drawn[name].numbers
+        for row in drawn[name].numbers:
+            roof = min(row["peak_tops"], row["operations_per_byte"] * row["bandwidth_tb_per_s"])
+            assert 0 < row["effective_tops"] <= roof
+            assert row["effective_tops"] == pytest.approx(by_point[row["point"]]["effective_tops"], rel=1e-3)
+    curve = [row for row in drawn["scaling-chips"].numbers if row["design"] == "isaac-ce"]
+    assert [row["chips"] for row in curve] == [1, 2, 4]
+    for row in curve:
+        ratio = by_point[row["point"]]["throughput_per_s"] / by_point[curve[0]["point"]]["throughput_per_s"]
+        assert row["speedup"] == pytest.approx(ratio, rel=1e-9)
+
+
+def test_the_bars_of_a_breakdown_are_as_long_as_the_figure_of_the_point(page: Path) -> None:
+    results = read_results(page.parent.parent / "out")
+    energy = next(chart for chart in charts(results, {}) if chart.name == "breakdown-energy")
+    assert isinstance(energy, Bars)
+    lengths = [
+        sum(value or 0.0 for _, values in energy.parts for value in [values[k]]) for k in range(len(energy.rows))
+    ]
+    assert sorted(lengths) == pytest.approx(sorted(record["energy_j"] for record in results.records), rel=1e-9)

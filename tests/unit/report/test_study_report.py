@@ -186,7 +186,7 @@ def test_every_figure_has_embedded_fonts_column_width_and_its_numbers_and_is_the
 
 def test_a_report_in_latex_is_one_fragment_a_table(folder: Path, tmp_path: Path) -> None:
     names = [name for name in write_report(folder, "latex", tmp_path) if name.endswith(".tex")]
-    assert names == ["points.tex", "pareto.tex", "sensitivity.tex", "comparison.tex"]
+    assert names == ["points.tex", "pareto.tex", "best.tex", "sensitivity.tex", "comparison.tex"]
     for name in names:
         assert (tmp_path / name).read_text().startswith(r"\begin{tabular}{")
     if tex := shutil.which("pdflatex"):
