@@ -18,7 +18,7 @@ SMALL = "isaac-adc"
 
 def commands() -> dict[str, list[list[str]]]:
     """The commands of each folder, as words."""
-    rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", (REPORTS / "README.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)`[^|]*\|$", (REPORTS / "README.md").read_text(), re.MULTILINE)
     return {folder: [shlex.split(part) for part in text.split("&&")] for folder, text in rows}
 
 
