@@ -136,7 +136,7 @@ def accuracy_json(result: Accuracy) -> dict[str, Any]:
     """Plain values, the same for the same files and seeds."""
     return {
         "model": Path(result.asked.model).stem,
-        "data": result.asked.data,
+        "data": Path(result.asked.data).name,
         "samples": result.samples,
         "seeds": result.asked.seeds,
         "sweep": result.sweep,
