@@ -104,6 +104,13 @@ def evaluate(job: Job, report: Callable[[int, int], None] = lambda done, of: Non
 
     ArchsimError says what does not fit: the data to the model, the network to the arrays.
     """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):  # sums of floats hang on how many threads share them
+        return _evaluated(job, report)
+
+
+def _evaluated(job: Job, report: Callable[[int, int], None]) -> Evaluation:
     data, network = _data(job.data).first(job.images), _network(job.model)
     feeder = _Feeder(network, data, dict(job.carry), dict(job.constants))
     if job.arithmetic == "float":
