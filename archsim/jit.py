@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-__all__ = ["MISSING", "either", "entry", "helper", "leading_zeros", "trailing_zeros"]
+__all__ = ["MISSING", "either", "entry", "helper", "leading_zeros", "prefetch", "trailing_zeros"]
 
 MISSING = ""
 """Why Numba cannot be imported; empty where it can."""
@@ -118,6 +118,26 @@ def _instruction(name: str) -> Callable[[int], int]:
     return cast("Callable[[int], int]", intrinsic(typed))
 
 
+def _prefetching() -> Callable[[Any, int], None]:
+    """LLVM's ``prefetch``: the word of that place in an array will soon be read and written."""
+    intrinsic: Any = numba.extending.intrinsic
+
+    def typed(_: object, array: Any, place: object) -> tuple[object, Callable[..., object]]:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> object:
+            data = context.make_array(signature.args[0])(context, builder, values[0]).data
+            address = builder.bitcast(builder.gep(data, [values[1]]), llvmlite.ir.IntType(8).as_pointer())
+            number = llvmlite.ir.IntType(32)
+            kind = llvmlite.ir.FunctionType(llvmlite.ir.VoidType(), [address.type, number, number, number])
+            prefetch = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
+            builder.call(prefetch, [address, number(1), number(3), number(1)])  # to write, to keep, and it is data
+            return context.get_dummy_value()
+
+        return numba.void(array, numba.int64), generate
+
+    return cast("Callable[[Any, int], None]", intrinsic(typed))
+
+
 if not MISSING:
+    prefetch = _prefetching()
     trailing_zeros = _instruction("cttz")
     leading_zeros = _instruction("ctlz")

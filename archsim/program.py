@@ -219,13 +219,7 @@ class Program:
     @cached_property
     def flow_tokens(self) -> Ints:
         """The tokens that each flow carries in the whole run, initial ones not counted."""
-        a = self.arrays
-        emit, firings = a.flow_emit, a.stage_firings[a.flow_source]
-        start, period = a.q_start[emit], a.q_period[emit]
-        before = np.concatenate(([0], np.cumsum(a.pool)))  # the sum of the pool before each of its places
-        whole, rest = np.divmod(firings, period)
-        once, part = before[start + period] - before[start], before[start + rest] - before[start]
-        return np.asarray(whole * once + part + firings * a.q_offset[emit], np.int64)
+        return sums(self.arrays, self.arrays.flow_emit, self.arrays.stage_firings[self.arrays.flow_source])
 
     @cached_property
     def flow_bits(self) -> Ints:
@@ -259,6 +253,15 @@ class Program:
         program.__dict__.update(stages=stages, flows=flows, links=self.links, arrays=arrays)
         program.__post_init__()
         return program
+
+
+def sums(a: ProgramArrays, sequence: Ints, firings: Ints) -> Ints:
+    """The sum of the first ``firings`` values of each ``sequence`` that is given by its number and grows by nothing."""
+    start, period = a.q_start[sequence], a.q_period[sequence]
+    before = np.concatenate(([0], np.cumsum(a.pool)))  # the sum of the pool before each of its places
+    whole, rest = np.divmod(firings, period)
+    once, part = before[start + period] - before[start], before[start + rest] - before[start]
+    return np.asarray(whole * once + part + firings * a.q_offset[sequence], np.int64)
 
 
 def _with(ends: tuple[End, ...], capacities: Iterator[int]) -> tuple[End, ...]:

@@ -13,8 +13,11 @@ All that an event causes lies strictly later than the event (latency, interval, 
 least 1 ps), so the phases of one time need no separate passes here: deliveries and frees are compared by
 time, and the arrivals of one time are sorted by hop number, which is the order of flows at every link.
 
-The whole state is one int64 array, ``m``: a header, rows of fields, lists of addresses, the tables of the
-sequences, records, and behind them the pool in which rings and queues grow.  A row is named by its address,
+On large boards the time goes to memory, so an event touches few lines of the cache, and those of the next time are
+asked for while the events of this one are worked on.
+
+The whole state is one int64 array, ``m``: a header, rows of fields, lists of addresses, nodes of the queue, the tables
+of the sequences, the pool in which rings and queues grow, and records.  A row is named by its address,
 so ``m[e + KNOWN]`` is a field of end ``e``.  (A tuple of tables for stages, ends and so on ran at a tenth of
 the speed, since Numba counts references at each use of an array in a tuple, and took three times as long to
 compile.)
@@ -28,65 +31,79 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.jit import entry, helper, leading_zeros, trailing_zeros
+from archsim.jit import entry, helper, leading_zeros, prefetch, trailing_zeros
 
 Ints = NDArray[np.int64]
 
 NEVER = np.iinfo(np.int64).max
 NONE = -1
 
-# The queue of times: level k has one slot for each value of the k-th group of six bits of a time.
-DIGIT = 6
+# Two numbers of up to 31 bits in one word: addresses, masks, counts.
+HALF = 32
+LOW = (1 << HALF) - 1
+
+# The queue of times: level k has one slot for each value of the k-th group of twelve bits of a time.  Slots are marked
+# by a bit each, in words of 64, and words that are not zero by a bit each.
+DIGIT = 12
 SLOTS = 1 << DIGIT
-LEVELS = 11
+LEVELS = 6
+WORD = 6
+WORDS = SLOTS >> WORD
 
 # The header.  USED words are in use, of the SIZE up to the end of the pool; FULL says that more were wanted.  Records
 # are kept of the window from SINCE to UNTIL, LEFT more of them; TOKENS says that some are of ends or hops.
 STAGES_FROM, STAGES_TO, ARRIVALS, STACK, TOKENS, USED, SIZE, FULL, MAKESPAN, HOPS_FROM, HOP_TAPES = range(11)
-LEVEL_MARKS = 11  # bit k: level k is not empty
-SLOT_MARKS = 12  # one word a level, bit j: slot j is not empty
-QUEUE_SLOTS = SLOT_MARKS + LEVELS
-SINCE, UNTIL, LEFT, HEADER = range(QUEUE_SLOTS + LEVELS * SLOTS, QUEUE_SLOTS + LEVELS * SLOTS + 4)
+SINCE, UNTIL, LEFT = range(11, 14)
+GIVEN_BACK, FRESH = 14, 15  # nodes: the first of those that were used before, the first of the others
+LARGE = 16  # the state is larger than what the cache holds of it
+LEVEL_MARKS = 17  # bit k: level k is not empty
+WORD_MARKS = 18
+SLOT_MARKS = WORD_MARKS + LEVELS
+QUEUE_SLOTS = SLOT_MARKS + LEVELS * WORDS
+HEADER = QUEUE_SLOTS + LEVELS * SLOTS
 POOL_FULL, TOO_MANY_RECORDS = 1, 2
 
-# Rows of stages and hops begin with their place in the queue: the time, and the next row in the same slot.
-WHEN, AFTER = 0, 1
+# A node of the queue: a time, and in one word the row that waits for it and the next node in the same slot.
+TIME, ROW_NEXT = 0, 1
+NODE = 2
 
-# A cursor walks through a sequence: the address in its table, the table's first and one-past-last address,
-# what is added to the value there, and by how much that grows at each wrap.
-AT, TABLE, PAST, BASE, GROWTH = range(5)
-CURSOR = 5
-
+# A row of so many words begins where a line of the cache does; what is used together stands in one line.
+#
 # A stage.  T_IN and T_OUT are when the last known input and output condition of the coming firing comes true,
-# IN_END and OUT_END which end that is, MISSING how many conditions are not known yet.
-FIRED, FIRINGS, READY, T_IN, IN_END, T_OUT, OUT_END, MISSING = range(2, 10)
-IN_FROM, IN_TO, OUT_FROM, OUT_TO = range(10, 14)
-INTERVAL, LATENCY = 14, 14 + CURSOR
-FIRST, LAST, STARVED, BLOCKED, OWN, STAGE_TAPE = range(24, 30)
-STAGE_ROW = 32
+# IN_END and OUT_END which end that is, MISSING how many conditions are not known yet.  A word of INS or OUTS holds
+# where a list begins and ends.  INTERVAL and LATENCY are places in tables.
+TO_FIRE, READY, T_IN, IN_END, T_OUT, OUT_END, MISSING, STAGE_TAPE = range(8)
+INS, OUTS, INTERVAL, LATENCY, FIRST, LAST, STARVED, BLOCKED = range(8, 16)
+STAGE_ROW = 16
 
-# A flow.  EMITTED includes the initial tokens, COMING is what the coming firing of the source will add; a root is
-# a first hop, a direct end hangs on no hop.
-EMITTED, COMING, LEFT_AT, END_FROM, END_TO, ROOT_FROM, ROOT_TO, DIRECT_FROM, DIRECT_TO = range(9)
-EMIT = 9
-FLOW_ROW = 16
+# A flow.  EMITTED includes the initial tokens, COMING is what the coming firing of the source will add, EMIT a place in
+# a table.  Words of ENDS, ROOTS and DIRECT hold where they begin and end: a root is a first hop, a direct end hangs on
+# no hop.
+EMITTED, COMING, LEFT_AT, ENDS, ROOTS, DIRECT, EMIT = range(7)
+FLOW_ROW = 8
 
-# An end.  KNOWN counts the tokens, initial ones included, whose delivery time is known; AWAITED is the token
-# and WANTED the freed total that a firing waits for.  FREED comes at FREED_AT, FREED_BEFORE has come.  All that a
-# delivery touches is in the first of its cache lines, the first ring of delivery times too.
-STAGE, KNOWN, AWAITED, RING_MASK = range(4)
-FIRST_RING, RING_SIZE = 4, 4
-NEED, WAITED, END_TAPE = 8, 8 + CURSOR, 9 + CURSOR
-FREE, FREED_BEFORE, FREED, FREED_AT = 16, 16 + CURSOR, 17 + CURSOR, 18 + CURSOR
-WANTED, SOURCE, CAPACITY, PEAK, HELD = range(24, 29)
-END_ROW = 32
+# An end.  All that a delivery touches is in the first line, the first ring of delivery times too: KNOWN counts the
+# tokens, initial ones included, whose delivery time is known; AWAITED is the token that a firing waits for.
+# All that a firing touches is in the second, of the stage at the end as of the flow's source.  PAIR is a place in a
+# table of needs and frees, to which the bases are added.  Freed totals have the capacity in them, so they are what may
+# be emitted; WANTED is what a firing waits for, FREED comes at FREED_AT, FREED_BEFORE has come.
+STAGE, KNOWN, AWAITED, RING_MASK, FIRST_RING = range(5)
+RING_SIZE = 4
+PAIR, NEED_BASE, FREE_BASE, FREED_BEFORE, FREED, FREED_AT, WANTED, PEAK = range(8, 16)
+SOURCE, WAITED, HELD, END_TAPE = range(16, 20)
+END_ROW = 24
 
-# A hop, all in one cache line: most events are tokens that reach one of very many hops.  WHEN is the arrival of the
-# next WAITING tokens; BEHIND says how many more arrivals are in its queue.  PRIVATE stands for a queue where the link
-# is used by this hop alone.  A word of CHILDREN or HOP_ENDS holds where they begin and end, or one end alone.
-BEHIND_WAITING, QUEUE, LINK, SERIALISATION, CHILDREN, HOP_ENDS = range(2, 8)
+# A hop.  WHEN is the arrival of the next WAITING tokens; BEHIND says how many more arrivals are in its queue.  PRIVATE
+# stands for a queue where the link is used by this hop alone.  A word of CHILDREN or HOP_ENDS holds where they begin
+# and end, or one end alone.
+WHEN, BEHIND_WAITING, QUEUE, LINK, SERIALISATION, CHILDREN, HOP_ENDS = range(7)
 HOP_ROW = 8
 PRIVATE = -1
+
+# Tables.  Behind the values of a sequence stand WRAP and where they begin.  Behind the pairs of needs and frees stand
+# WRAP, where they begin, and by how much needs and frees grow from then on.
+WRAP = NEVER
+PAST_VALUES, PAST_PAIRS = 2, 4
 
 # A queue of arrivals, made when a hop first needs one: pairs (arrival, tokens) in a ring.
 QUEUE_FIRST, QUEUE_MASK, QUEUE_PAIRS = range(3)
@@ -103,21 +120,16 @@ FIRING_RECORD = 4  # start, starved, blocked, the binding end
 DELIVERY_RECORD = 1  # time
 PASSAGE_RECORD = 2  # start, waited
 
-# Two numbers of up to 31 bits in one word: addresses, masks, counts.
-HALF = 32
-LOW = (1 << HALF) - 1
-
 
 @helper
 def _take(m: Ints, cursor: int) -> int:
-    """The value under a cursor; the cursor moves on."""
-    place = m[cursor + AT]
-    value: int = m[cursor + BASE] + m[place]
-    place += 1
-    if place == m[cursor + PAST]:
-        place = m[cursor + TABLE]
-        m[cursor + BASE] += m[cursor + GROWTH]
-    m[cursor + AT] = place
+    """The value of a sequence at the place that the word ``cursor`` holds; the place moves on."""
+    place = m[cursor]
+    value: int = m[place]
+    if value == WRAP:
+        place = m[place + 1]
+        value = m[place]
+    m[cursor] = place + 1
     return value
 
 
@@ -140,42 +152,68 @@ def _record(m: Ints, tape: int, time: int, words: int) -> int:
 
 
 # --- The queue of times -----------------------------------------------------------------------------------
-# A radix heap in base 64 (the engine is half as fast again with it as with a binary heap).  A row stands at the
-# level of the highest digit in which its time differs from the present, in the slot of that digit, so the
-# lowest marked slot of the lowest marked level holds the earliest time, and a row moves down at most once a
-# digit.  It needs `time >= now` and no tuning.  Each stage and hop waits at most once, so the lists through
-# AFTER need no memory of their own.
+# A radix heap in base 4096.  A node stands at the level of the highest digit in which its time differs from the
+# present, in the slot of that digit, so the lowest marked slot of the lowest marked level holds the earliest time, and
+# a node moves down at most once a digit, most of them once in all.  It needs `time >= now` and no tuning.  There are
+# never more nodes than rows wait, and those that come free are used again, so they stay in the cache, which most rows
+# do not: no row is touched until its time has come.
 
 
 @helper
 def _insert(m: Ints, now: int, row: int, time: int) -> None:
+    """Let ``row`` wait for ``time``."""
+    node = m[GIVEN_BACK]
+    if node == 0:
+        node = m[FRESH]
+        m[FRESH] = node + NODE
+    else:
+        m[GIVEN_BACK] = m[node + ROW_NEXT]
+    m[node + TIME] = time
+    _file(m, now, node, time, row)
+
+
+@helper
+def _file(m: Ints, now: int, node: int, time: int, row: int) -> None:
+    """Put a node where its time belongs."""
     differs = time ^ now
     level = 0 if differs < SLOTS else (63 - leading_zeros(differs)) // DIGIT
     digit = (time >> (DIGIT * level)) & (SLOTS - 1)
     slot = QUEUE_SLOTS + level * SLOTS + digit
-    m[row + WHEN] = time
-    m[row + AFTER] = m[slot]
-    m[slot] = row
-    m[SLOT_MARKS + level] |= 1 << digit
+    m[node + ROW_NEXT] = row << HALF | m[slot]
+    m[slot] = node
+    word = digit >> WORD
+    m[SLOT_MARKS + level * WORDS + word] |= 1 << (digit & 63)
+    m[WORD_MARKS + level] |= 1 << word
     m[LEVEL_MARKS] |= 1 << level
 
 
 @helper
+def _give_back(m: Ints, node: int) -> None:
+    m[node + ROW_NEXT] = m[GIVEN_BACK]
+    m[GIVEN_BACK] = node
+
+
+@helper
 def _remove_earliest(m: Ints) -> int:
-    """Take out the list that holds the earliest time (and maybe later ones); NONE when all is empty."""
+    """Take out the list of nodes that holds the earliest time (and maybe later ones); 0 when all is empty."""
     levels = m[LEVEL_MARKS]
     if levels == 0:
-        return NONE
+        return 0
     level = trailing_zeros(levels)
-    marks = m[SLOT_MARKS + level]
-    slot = QUEUE_SLOTS + level * SLOTS + trailing_zeros(marks)
+    words = m[WORD_MARKS + level]
+    word = trailing_zeros(words)
+    marks = m[SLOT_MARKS + level * WORDS + word]
+    slot = QUEUE_SLOTS + level * SLOTS + (word << WORD) + trailing_zeros(marks)
     marks &= marks - 1
-    m[SLOT_MARKS + level] = marks
+    m[SLOT_MARKS + level * WORDS + word] = marks
     if marks == 0:
-        m[LEVEL_MARKS] = levels & (levels - 1)
-    row: int = m[slot]
-    m[slot] = NONE
-    return row
+        words &= words - 1
+        m[WORD_MARKS + level] = words
+        if words == 0:
+            m[LEVEL_MARKS] = levels & (levels - 1)
+    node: int = m[slot]
+    m[slot] = 0
+    return node
 
 
 @helper
@@ -218,9 +256,16 @@ def _expect(m: Ints, now: int, s: int, ready: int) -> None:
     missing = 0
     t_in = ready
     in_end = NONE
-    for i in range(m[s + IN_FROM], m[s + IN_TO]):
+    ins = m[s + INS]
+    for i in range(ins >> HALF, ins & LOW):
         e = m[i]
-        need = _take(m, e + NEED)
+        place = m[e + PAIR]
+        if m[place] == WRAP:
+            m[e + NEED_BASE] += m[place + 2]
+            m[e + FREE_BASE] += m[place + 3]
+            place = m[place + 1]
+            m[e + PAIR] = place
+        need = m[e + NEED_BASE] + m[place]
         if need > m[e + KNOWN]:
             m[e + AWAITED] = need
             missing += 1
@@ -231,16 +276,16 @@ def _expect(m: Ints, now: int, s: int, ready: int) -> None:
                 in_end = e
     t_out = ready
     out_end = NONE
-    for i in range(m[s + OUT_FROM], m[s + OUT_TO]):
-        f = m[i]
+    outs = m[s + OUTS]
+    for f in range(outs >> HALF, outs & LOW, FLOW_ROW):
         m[f + COMING] = _take(m, f + EMIT)
         emitted = m[f + EMITTED] + m[f + COMING]
-        for e in range(m[f + END_FROM], m[f + END_TO], END_ROW):
-            wanted = emitted - m[e + CAPACITY]
-            if wanted > m[e + FREED]:
-                m[e + WANTED] = wanted
+        ends = m[f + ENDS]
+        for e in range(ends >> HALF, ends & LOW, END_ROW):
+            if emitted > m[e + FREED]:
+                m[e + WANTED] = emitted
                 missing += 1
-            elif wanted > m[e + FREED_BEFORE] and m[e + FREED_AT] > t_out:
+            elif emitted > m[e + FREED_BEFORE] and m[e + FREED_AT] > t_out:
                 t_out = m[e + FREED_AT]
                 out_end = e
     m[s + READY] = ready
@@ -267,7 +312,7 @@ def _account(m: Ints, s: int, start: int) -> None:
         bound = m[s + OUT_END]
         m[bound + HELD] += blocked
         m[s + BLOCKED] += blocked
-    if m[s + FIRED] == 0:
+    if m[s + FIRST] == NONE:
         m[s + FIRST] = start
     m[s + LAST] = start
     record = _record(m, s + STAGE_TAPE, start, FIRING_RECORD)
@@ -281,9 +326,12 @@ def _account(m: Ints, s: int, start: int) -> None:
 @helper
 def _free(m: Ints, now: int, s: int, time: int) -> None:
     """Credits of the firing that starts return at ``time``."""
-    for i in range(m[s + IN_FROM], m[s + IN_TO]):
+    ins = m[s + INS]
+    for i in range(ins >> HALF, ins & LOW):
         e = m[i]
-        freed = _take(m, e + FREE)
+        place = m[e + PAIR]
+        freed = m[e + FREE_BASE] + m[place + 1]
+        m[e + PAIR] = place + 2
         m[e + FREED_BEFORE] = m[e + FREED]
         m[e + FREED] = freed
         m[e + FREED_AT] = time
@@ -295,22 +343,25 @@ def _free(m: Ints, now: int, s: int, time: int) -> None:
 @helper
 def _emit(m: Ints, now: int, s: int, leave: int) -> None:
     """Reserve the room of the tokens of the firing that starts, and send them off at ``leave`` or later."""
-    for i in range(m[s + OUT_FROM], m[s + OUT_TO]):
-        f = m[i]
+    outs = m[s + OUTS]
+    for f in range(outs >> HALF, outs & LOW, FLOW_ROW):
         tokens = m[f + COMING]
         if tokens == 0:
             continue
         emitted = m[f + EMITTED] + tokens
         m[f + EMITTED] = emitted
-        for e in range(m[f + END_FROM], m[f + END_TO], END_ROW):
+        ends = m[f + ENDS]
+        for e in range(ends >> HALF, ends & LOW, END_ROW):
             freed = m[e + FREED] if m[e + FREED_AT] <= now else m[e + FREED_BEFORE]
             m[e + PEAK] = max(m[e + PEAK], emitted - freed)
         time = max(leave, m[f + LEFT_AT])
         m[f + LEFT_AT] = time
-        for j in range(m[f + DIRECT_FROM], m[f + DIRECT_TO]):
+        direct = m[f + DIRECT]
+        for j in range(direct >> HALF, direct & LOW):
             for _ in range(tokens):
                 _deliver(m, now, m[j], time)
-        for h in range(m[f + ROOT_FROM], m[f + ROOT_TO], HOP_ROW):
+        roots = m[f + ROOTS]
+        for h in range(roots >> HALF, roots & LOW, HOP_ROW):
             if m[h + QUEUE] == PRIVATE:
                 for _ in range(tokens):
                     _cross(m, now, h, time)
@@ -325,11 +376,10 @@ def _fire(m: Ints, now: int, s: int) -> None:
     interval = _take(m, s + INTERVAL)
     output = now + _take(m, s + LATENCY)
     m[MAKESPAN] = max(m[MAKESPAN], output)
-    m[s + OWN] += interval
-    m[s + FIRED] += 1
+    m[s + TO_FIRE] -= 1
     _free(m, now, s, now + interval)
     _emit(m, now, s, output)
-    if m[s + FIRED] < m[s + FIRINGS]:
+    if m[s + TO_FIRE] > 0:
         _expect(m, now, s, now + interval)
 
 
@@ -413,6 +463,7 @@ def _arrive(m: Ints, now: int, h: int, time: int, tokens: int) -> None:
     behind_waiting = m[h + BEHIND_WAITING]
     if behind_waiting == 0:
         m[h + BEHIND_WAITING] = tokens
+        m[h + WHEN] = time
         _insert(m, now, h, time)
         return
     behind = behind_waiting >> HALF
@@ -492,37 +543,97 @@ def _serve(m: Ints, now: int, h: int) -> None:
             _cross(m, now, h, now)
 
 
+@helper
+def _look_ahead(m: Ints) -> None:
+    """Ask for what the events of the next time will touch, so that it comes from memory meanwhile."""
+    words = m[WORD_MARKS]
+    if words == 0:
+        return
+    word = trailing_zeros(words)
+    node = m[QUEUE_SLOTS + (word << WORD) + trailing_zeros(m[SLOT_MARKS + word])]
+    while node != 0:
+        row = m[node + ROW_NEXT] >> HALF
+        node = m[node + ROW_NEXT] & LOW
+        if row < m[STAGES_FROM]:
+            prefetch(m, m[row + LINK])
+            prefetch(m, m[row + CHILDREN] >> HALF)
+            prefetch(m, m[row + HOP_ENDS] >> HALF)
+        else:
+            ins = m[row + INS]
+            for i in range(ins >> HALF, ins & LOW):
+                prefetch(m, m[i])
+                prefetch(m, m[i] + PAIR)
+
+
+@helper
+def _all_at(m: Ints, now: int, earliest: int) -> int:
+    """Fire the stages among the nodes of a list whose time is ``now``, write down the hops, and file what comes later;
+    the end of the list of hops."""
+    arrivals: int = m[ARRIVALS]
+    node = earliest
+    while node != 0:
+        time = m[node + TIME]
+        row = m[node + ROW_NEXT] >> HALF
+        after = m[node + ROW_NEXT] & LOW
+        if time != now:
+            prefetch(m, row)
+            if row >= m[STAGES_FROM]:
+                prefetch(m, row + INS)
+            _file(m, now, node, time, row)
+        else:
+            _give_back(m, node)
+            if row < m[STAGES_FROM]:
+                m[arrivals] = row
+                arrivals += 1
+            else:
+                _fire(m, now, row)
+        node = after
+    return arrivals
+
+
 @entry("the event loop", seconds=5)
 def simulate(m: Ints) -> bool:
     """Run until nothing can happen; False when it was given up, FULL says why, and the state is of no use."""
     now = 0
     for s in range(m[STAGES_FROM], m[STAGES_TO], STAGE_ROW):
-        if m[s + FIRINGS] > 0:
+        if m[s + TO_FIRE] > 0:
             _expect(m, now, s, 0)
     while m[FULL] == 0:
         earliest = _remove_earliest(m)
-        if earliest == NONE:
+        if earliest == 0:
             return True
-        now = m[earliest + WHEN]
-        row = m[earliest + AFTER]
-        while row != NONE:
-            now = min(now, m[row + WHEN])
-            row = m[row + AFTER]
-        row = earliest
-        arrivals = m[ARRIVALS]
-        while row != NONE:
-            after = m[row + AFTER]
-            if m[row + WHEN] != now:
-                _insert(m, now, row, m[row + WHEN])
-            elif row < m[STAGES_FROM]:
-                m[arrivals] = row
-                arrivals += 1
-            else:
-                _fire(m, now, row)
-            row = after
+        now = m[earliest + TIME]
+        node = m[earliest + ROW_NEXT] & LOW
+        while node != 0:
+            now = min(now, m[node + TIME])
+            node = m[node + ROW_NEXT] & LOW
+        if m[LARGE]:
+            _look_ahead(m)
+        arrivals = _all_at(m, now, earliest)
         count = arrivals - m[ARRIVALS]
         if count > 1:
             _sort(m, m[ARRIVALS], count)
         for i in range(m[ARRIVALS], arrivals):
             _serve(m, now, m[i])
     return False
+
+
+@entry("the event loop", seconds=5)
+def tabulate(m: Ints, pool: Ints, tables: Ints) -> None:
+    """Write the tables of needs and frees: each row of ``tables`` holds where, how many pairs, and of need and free the
+    first place in ``pool``, the period, the offset and the increment."""
+    for t in range(len(tables)):
+        begin, pairs = tables[t, 0], tables[t, 1]
+        for which in range(2):
+            start, period = tables[t, 2 + 4 * which], tables[t, 3 + 4 * which]
+            offset, increment = tables[t, 4 + 4 * which], tables[t, 5 + 4 * which]
+            k = 0
+            for n in range(pairs):
+                m[begin + 2 * n + which] = pool[start + k] + offset
+                k += 1
+                if k == period:
+                    k = 0
+                    offset += increment
+            m[begin + 2 * pairs + 2 + which] = increment * (pairs // period)
+        m[begin + 2 * pairs] = WRAP
+        m[begin + 2 * pairs + 1] = begin

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import ArchsimError, RecordsError
-from archsim.program import NO_NODE, Program
+from archsim.program import NO_NODE, Program, sums
 from archsim.sim import _kernel as k
+from archsim.sim._sequences import PairTables, SequenceTables
 from archsim.sim._tapes import Tapes
 from archsim.sim.outcome import Outcome, Wanted
 
@@ -19,6 +20,8 @@ QUEUE_WORDS = k.QUEUE_PAIRS + 2 * k.FIRST_PAIRS
 """What a hop takes of the pool at the least, if tokens ever queue there."""
 MOST_WORDS = 1 << 31
 """Two addresses share a word."""
+CACHE = 1 << 20
+"""Words of the state above which rows have to be asked for early: about the second level of the cache of a core."""
 LINE = 8
 """The words of a cache line: where rows begin, so that none lies across more lines than it fills."""
 
@@ -40,6 +43,7 @@ class Words:
     def _lay_out(self, wanted: Wanted, pool: int) -> None:
         """Where everything begins; rows come first, so that a hop's address is below a stage's, and records last."""
         a = self.program.arrays
+        self._sequences, self._pairs = SequenceTables(a), PairTables(a)
         hops, stages, ends, flows, links = (
             len(owner) for owner in (a.hop_flow, a.stage_firings, a.end_flow, a.flow_source, a.link_hop)
         )
@@ -49,12 +53,13 @@ class Words:
             "ends": ends * k.END_ROW,
             "flows": flows * k.FLOW_ROW,
             "links": links * k.LINK_ROW,
-            "numbers": len(a.pool),
             "stage_in": ends,
-            "stage_out": flows,
             "direct": ends,
             "hop_ends": ends,
             "arrivals": hops,
+            "nodes": k.NODE * (hops + stages),
+            "sequences": self._sequences.words,
+            "pairs": self._pairs.words,
             "stack": 2 * hops + 2,
             "hop_tapes": hops if wanted.of_tokens else 0,
         }
@@ -77,32 +82,35 @@ class Words:
         m[k.ARRIVALS], m[k.STACK] = at["arrivals"], at["stack"]
         m[k.HOPS_FROM], m[k.HOP_TAPES] = at["hops"], at["hop_tapes"]
         m[k.USED], m[k.SIZE] = at["pool"], self.tapes.begin
-        m[k.QUEUE_SLOTS : k.SINCE] = k.NONE
         m[k.TOKENS], m[k.SINCE], m[k.UNTIL], m[k.LEFT] = wanted.of_tokens, wanted.since, wanted.until, wanted.most
-        m[at["numbers"] : at["numbers"] + len(a.pool)] = a.pool
+        m[k.FRESH], m[k.LARGE] = at["nodes"], at["pool"] > CACHE
+        self._sequences.write(m, at["sequences"])
+        self._pairs.write(m, at["pairs"], a.pool)
 
     def _set_stages(self) -> None:
-        a = self.program.arrays
-        self.stages[:, k.FIRINGS] = a.stage_firings
-        ends, flows = self.at["ends"] + k.END_ROW * a.stage_in, self.at["flows"] + k.FLOW_ROW * a.stage_out
-        self._set_list("stage_in", a.stage_in_ptr, ends, rows=self.stages, columns=(k.IN_FROM, k.IN_TO))
-        self._set_list("stage_out", a.stage_out_ptr, flows, rows=self.stages, columns=(k.OUT_FROM, k.OUT_TO))
-        self._set_cursor(self.stages, k.INTERVAL, a.stage_interval)
-        self._set_cursor(self.stages, k.LATENCY, a.stage_latency)
+        a, rows = self.program.arrays, self.stages
+        rows[:, k.TO_FIRE] = a.stage_firings
+        rows[:, k.FIRST] = k.NONE
+        self.m[self.at["stage_in"] : self.at["stage_in"] + len(a.stage_in)] = self.at["ends"] + k.END_ROW * a.stage_in
+        rows[:, k.INS] = _both(self.at["stage_in"] + a.stage_in_ptr)
+        rows[:, k.OUTS] = _both(self.at["flows"] + k.FLOW_ROW * a.stage_out_ptr)
+        rows[:, k.INTERVAL] = self._sequences.place[a.stage_interval]
+        rows[:, k.LATENCY] = self._sequences.place[a.stage_latency]
 
     def _set_flows(self) -> None:
+        """Rows stand in the order of ``stage_out``, so that those of a stage are together."""
         a = self.program.arrays
-        self.flows[:, k.END_FROM] = self.at["ends"] + k.END_ROW * a.flow_end_ptr[:-1]
-        self.flows[:, k.END_TO] = self.at["ends"] + k.END_ROW * a.flow_end_ptr[1:]
-        roots = np.bincount(a.hop_flow[a.hop_parent == NO_NODE], minlength=len(self.flows))
-        first = np.searchsorted(a.hop_flow, np.arange(len(self.flows)))  # the roots are the first rows of a flow
-        self.flows[:, k.ROOT_FROM] = self.at["hops"] + k.HOP_ROW * first
-        self.flows[:, k.ROOT_TO] = self.at["hops"] + k.HOP_ROW * (first + roots)
-        pointers, members = _members(np.where(a.end_node == NO_NODE, a.end_flow, -1), len(self.flows))
-        ends = self.at["ends"] + k.END_ROW * members
-        self._set_list("direct", pointers, ends, rows=self.flows, columns=(k.DIRECT_FROM, k.DIRECT_TO))
-        self.flows[:, k.EMITTED] = a.flow_initial
-        self._set_cursor(self.flows, k.EMIT, a.flow_emit)
+        rows = np.zeros_like(self.flows)  # by number, until they are put in that order
+        rows[:, k.ENDS] = _both(self.at["ends"] + k.END_ROW * a.flow_end_ptr)
+        roots = np.bincount(a.hop_flow[a.hop_parent == NO_NODE], minlength=len(rows))
+        first = self.at["hops"] + k.HOP_ROW * a.flow_hop_ptr[:-1]  # the roots are the first rows of a flow
+        rows[:, k.ROOTS] = first << k.HALF | (first + k.HOP_ROW * roots)
+        pointers, members = _members(np.where(a.end_node == NO_NODE, a.end_flow, -1), len(rows))
+        self.m[self.at["direct"] : self.at["direct"] + len(members)] = self.at["ends"] + k.END_ROW * members
+        rows[:, k.DIRECT] = _both(self.at["direct"] + pointers)
+        rows[:, k.EMITTED] = a.flow_initial
+        rows[:, k.EMIT] = self._sequences.place[a.flow_emit]
+        self.flows[:] = rows[a.stage_out]
 
     def _set_ends(self) -> None:
         a, rows = self.program.arrays, self.ends
@@ -110,14 +118,13 @@ class Words:
         rows[:, k.STAGE] = self.at["stages"] + k.STAGE_ROW * a.end_stage
         rows[:, k.SOURCE] = self.at["stages"] + k.STAGE_ROW * a.flow_source[a.end_flow]
         rows[:, k.KNOWN] = initial
-        rows[:, k.PEAK] = initial
-        rows[:, k.CAPACITY] = a.end_capacity
+        rows[:, k.PEAK] = initial - a.end_capacity
+        rows[:, k.FREE_BASE] = rows[:, k.FREED] = rows[:, k.FREED_BEFORE] = a.end_capacity
         rows[:, k.AWAITED] = k.NEVER
         rows[:, k.WANTED] = k.NEVER
         rings = self.at["ends"] + k.END_ROW * np.arange(len(rows)) + k.FIRST_RING
         rows[:, k.RING_MASK] = rings << k.HALF | (k.RING_SIZE - 1)
-        self._set_cursor(rows, k.NEED, a.end_need)
-        self._set_cursor(rows, k.FREE, a.end_free)
+        rows[:, k.PAIR] = self._pairs.place[self._pairs.of_end]
 
     def _set_hops(self) -> None:
         a = self.program.arrays
@@ -149,39 +156,40 @@ class Words:
         )
         self.tapes.begin_at(self.tape_words)
 
-    def _set_list(self, name: str, pointers: Ints, addresses: Ints, *, rows: Ints, columns: tuple[int, int]) -> None:
-        self.m[self.at[name] : self.at[name] + len(addresses)] = addresses
-        for column, ends in zip(columns, (pointers[:-1], pointers[1:]), strict=True):
-            rows[:, column] = self.at[name] + ends
+    def fired(self) -> Ints:
+        """The firings of each stage that have started."""
+        return self.program.arrays.stage_firings - self.stages[:, k.TO_FIRE]
 
-    def _set_cursor(self, rows: Ints, column: int, sequence: Ints) -> None:
-        a = self.program.arrays
-        begin = self.at["numbers"] + a.q_start[sequence]
-        rows[:, column + k.AT] = rows[:, column + k.TABLE] = begin
-        rows[:, column + k.PAST] = begin + a.q_period[sequence]
-        rows[:, column + k.BASE] = a.q_offset[sequence]
-        rows[:, column + k.GROWTH] = a.q_increment[sequence]
+    def emitted(self) -> Ints:
+        """The tokens of each flow, initial ones included, that have been put on it."""
+        emitted = np.empty(len(self.flows), np.int64)
+        emitted[self.program.arrays.stage_out] = self.flows[:, k.EMITTED]
+        return emitted
+
+    def freed(self) -> Ints:
+        """The tokens that each end has freed, or will have at the end of the firing that is under way."""
+        return np.asarray(self.ends[:, k.FREED] - self.program.arrays.end_capacity, np.int64)
 
     def outcome(self) -> Outcome:
         """The totals after a run that came to its end: every token that was emitted has arrived."""
         a = self.program.arrays
-        sent = self.flows[:, k.EMITTED] - a.flow_initial
+        sent = self.emitted() - a.flow_initial
         crossed, delivered = sent[a.hop_flow], sent[a.end_flow]
         links = len(self.links)
         end_last = self._last_deliveries(delivered)
         return Outcome(
             makespan=max(int(self.m[k.MAKESPAN]), int(end_last.max(initial=0))),
-            events=int(self.stages[:, k.FIRED].sum() + crossed.sum() + delivered.sum()),
-            stage_first=self.stages[:, k.FIRST].copy(),
+            events=int(self.fired().sum() + crossed.sum() + delivered.sum()),
+            stage_first=np.where(self.stages[:, k.FIRST] == k.NONE, 0, self.stages[:, k.FIRST]),
             stage_last=self.stages[:, k.LAST].copy(),
-            stage_own_time=self.stages[:, k.OWN].copy(),
+            stage_own_time=sums(a, a.stage_interval, a.stage_firings),
             stage_starved=self.stages[:, k.STARVED].copy(),
             stage_blocked=self.stages[:, k.BLOCKED].copy(),
             end_delivered=delivered,
             end_last=end_last,
             end_waited=self.ends[:, k.WAITED].copy(),
             end_held=self.ends[:, k.HELD].copy(),
-            end_peak=self.ends[:, k.PEAK].copy(),
+            end_peak=self.ends[:, k.PEAK] + a.end_capacity,
             link_tokens=_sums(a.hop_link, crossed, links),
             link_busy=_sums(a.hop_link, crossed * a.hop_serialisation, links),
             link_waited=self.links[:, k.LINK_WAITED].copy(),
@@ -193,6 +201,11 @@ class Words:
         ring_mask, known = self.ends[:, k.RING_MASK], self.ends[:, k.KNOWN]
         place = (ring_mask >> k.HALF) + (known & ring_mask & k.LOW)
         return np.where(delivered > 0, self.m[place], 0)
+
+
+def _both(pointers: Ints) -> Ints:
+    """Where each list begins and where it ends, in one word."""
+    return np.asarray(pointers[:-1] << k.HALF | pointers[1:], np.int64)
 
 
 def _breadth_first(flow: Ints, parent: Ints) -> Ints:

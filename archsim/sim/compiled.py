@@ -34,12 +34,8 @@ def run(program: Program, *, records: RecordsWanted = frozenset()) -> Outcome:
             raise too_many(wanted)
         pool *= GROWTH  # more tokens on their way than there was room for: once more, with more
         words = Words(program, wanted, pool)
-    if np.any(words.stages[:, _kernel.FIRED] < words.stages[:, _kernel.FIRINGS]):
-        raise deadlock(
-            program,
-            fired=words.stages[:, _kernel.FIRED],
-            delivered=words.ends[:, _kernel.KNOWN],
-            freed=words.ends[:, _kernel.FREED],
-            emitted=words.flows[:, _kernel.EMITTED],
-        )
+    fired = words.fired()
+    if np.any(fired < program.arrays.stage_firings):
+        delivered = words.ends[:, _kernel.KNOWN]
+        raise deadlock(program, fired=fired, delivered=delivered, freed=words.freed(), emitted=words.emitted())
     return words.outcome()
