@@ -21,6 +21,7 @@ __all__ = ["Mark", "Node", "node_of", "parse", "plain_scalar", "read_file"]
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 MAX_DEPTH: Final = 48
+TOO_DEEP: Final = f"nested more than {MAX_DEPTH} levels deep"
 MAX_VALUES: Final = 20_000
 MAX_KEYS: Final = 2_000
 MAX_KEY_LENGTH: Final = 200
@@ -168,7 +169,7 @@ class _Builder:
 
     def node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:
         if depth > MAX_DEPTH:
-            raise self.stop(event, f"nested more than {MAX_DEPTH} levels deep")
+            raise self.stop(event, TOO_DEEP)
         self.values += 1
         if self.values > MAX_VALUES:
             raise self.stop(event, f"more than {MAX_VALUES} keys and values in one file")
@@ -231,6 +232,8 @@ def _syntax_problem(error: yaml.YAMLError, origin: str) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     what = getattr(error, "problem", None) or getattr(error, "reason", None) or "not readable"
     where = f"{origin}:{mark.line + 1}:{mark.column + 1}" if mark else origin
+    if "nesting depth" in what:  # late versions of the library look ahead, and have a limit of their own
+        return Problem(where, TOO_DEEP)
     return Problem(where, f"not valid YAML: {what}")
 
 
