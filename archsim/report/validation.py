@@ -11,6 +11,7 @@ from rich.table import Table
 
 from archsim.report.files import make_folder, write_json, write_text
 from archsim.report.hardware import plain_text
+from archsim.report.made import signed
 from archsim.report.published import AGREES, TOLERANCE, VERDICTS, WITH_READING, Validation
 from archsim.report.study.figures import COLOURS, MARKERS, paper_figure
 from archsim.report.tables import as_csv, as_latex, as_markdown
@@ -100,7 +101,7 @@ def _markdown(validation: Validation, findings: Records, designs: Records, figur
         lines += ["## Where a model departs from its paper, or a paper from itself", ""]
         for design in noted:
             lines += [f"{design.title}:", "", *(f"* {line.strip()}" for line in design.deviations), ""]
-    return "\n".join(lines).rstrip("\n") + "\n"
+    return signed("\n".join(lines))
 
 
 def _scatter(points: Records, folder: Path) -> None:
