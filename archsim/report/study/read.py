@@ -51,4 +51,5 @@ def read_results(folder: Path) -> Results:
 def _command(manifest: dict[str, Any]) -> str:
     """How a study is run and reported; where its folder is does not matter, so that is one place for all."""
     folder = shlex.quote(f"out/{manifest['study']['name']}")
-    return f"archsim study {shlex.quote(manifest['file'])} --out {folder} && archsim report {folder}"
+    file = manifest.get("file", f"{manifest['study']['name']}.yaml")  # a folder from before has only the name
+    return f"archsim study {shlex.quote(file)} --out {folder} && archsim report {folder}"
