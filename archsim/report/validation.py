@@ -115,7 +115,8 @@ def _scatter(points: Records, folder: Path) -> None:
         axes.plot(ends, ends, color="black", linewidth=0.5)
         for index, design in enumerate(dict.fromkeys(point["design"] for point in points)):
             of = [point for point in points if point["design"] == design]
-            look = {"marker": MARKERS[index % 8], "color": COLOURS[index % 8], "linestyle": "none"}
+            marker = MARKERS[(index + index // 8) % 8]  # from the ninth design on, colours come with other markers
+            look = {"marker": marker, "color": COLOURS[index % 8], "linestyle": "none"}
             for agrees in (True, False):
                 these = [p for p in of if (p["verdict"] in (AGREES, WITH_READING)) == agrees]
                 fill = {"fillstyle": "full" if agrees else "none", "markersize": 3, "markeredgewidth": 0.6}
