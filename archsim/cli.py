@@ -15,7 +15,7 @@ import typer
 
 from archsim import cli_accuracy, cli_accuracy_study, cli_noc, cli_tables, cli_validate
 from archsim._version import __version__
-from archsim.cli_common import Json
+from archsim.cli_common import Commands, Json
 from archsim.cli_common import emit as _emit
 from archsim.errors import ArchsimError
 
@@ -23,6 +23,7 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="archsim",
+    cls=Commands,
     help="Simulate accelerators that compute inside memristor crossbars.",
     no_args_is_help=True,
     add_completion=False,

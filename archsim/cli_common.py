@@ -6,10 +6,29 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-__all__ = ["Json", "emit"]
+__all__ = ["Commands", "Json", "emit"]
+
+WORDS = "archsim.words"
 
 Json = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for stdout.")]
+
+
+class Commands(TyperGroup):
+    """The commands, which leave in the reports that they write how they were called."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep the words before they are taken apart."""
+        ctx.meta[WORDS] = list(args)
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        from archsim.report.made import made_with
+
+        with made_with(ctx.meta[WORDS]):
+            return super().invoke(ctx)
 
 
 def emit(value: Any, target: Path | None) -> bool:

@@ -53,8 +53,10 @@ def noc(
     traffic: Traffic = "uniform",
     packet_flits: Annotated[int, typer.Option(min=1, max=4096, help="Flits of a packet.")] = 1,
     load: Annotated[
-        list[float] | None,
-        typer.Option(metavar="L", help="Flits a terminal and cycle, repeatable; default: up to saturation."),
+        list[str] | None,
+        typer.Option(
+            metavar="L|FROM:TO:STEP", help="Flits a terminal and cycle, repeatable; default: up to saturation."
+        ),
     ] = None,
     saturation: Annotated[bool, typer.Option(help="Find the load at which the network saturates.")] = False,
     warmup: Annotated[int, typer.Option(min=0, max=10**7, help="Cycles before the measurement.")] = 5000,
@@ -77,7 +79,7 @@ def noc(
     json: Json = None,
 ) -> None:
     """Latency of a network on chip against load, flit by flit, under synthetic traffic."""
-    from archsim.explore.noc import curves, flit_engine, level_of_detail, load_network
+    from archsim.explore.noc import curves, flit_engine, level_of_detail, load_network, loads_of
     from archsim.noc.curve import Phases
     from archsim.report.files import require_folder
     from archsim.report.hardware import print_wide
@@ -87,6 +89,7 @@ def noc(
     require_folder(out)
     if out is not None:
         require_plot()
+    loads = loads_of(load or [])
     fabric, title = load_network(
         topology,
         shape,
@@ -106,7 +109,7 @@ def noc(
             fabric,
             traffic,
             packet_flits,
-            load or [],
+            loads,
             saturation,
             phases,
             flit_engine(engine),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -103,27 +104,32 @@ class Quantity:
     @classmethod
     def parse(cls, text: str, dimension: str) -> Quantity:
         """Read ``text``; a ValueError says what was expected and the nearest valid unit."""
-        _, units, example = DIMENSIONS[dimension]
-        expected = f"expected {_some(dimension)} such as {example!r}"
-        match = _TEXT.fullmatch(text) if len(text) <= _LONGEST else None
-        if match is None:
-            raise ValueError(f"{expected}, got {text[:_LONGEST]!r}")
-        number, unit = match.groups()
-        if not unit:
-            raise ValueError(f"{expected}, got {text!r} without a unit")
-        if unit not in units:
-            raise ValueError(f"{expected}, got the unit {unit!r}{_unit_hint(unit, dimension)}")
-        value = Fraction(number) * units[unit]
-        if value and not 1 / _LARGEST <= abs(value) <= _LARGEST:
-            size = "large" if abs(value) > 1 else "small"
-            raise ValueError(f"{expected}, got {text!r}, which is too {size} to compute with")
-        return cls(value, dimension, text.strip())
+        return _parsed(text, dimension)
 
     def __float__(self) -> float:
         return float(self.value)
 
     def __str__(self) -> str:
         return self.text
+
+
+@lru_cache(maxsize=4096)  # the designs of a study have most of their texts in common
+def _parsed(text: str, dimension: str) -> Quantity:
+    _, units, example = DIMENSIONS[dimension]
+    expected = f"expected {_some(dimension)} such as {example!r}"
+    match = _TEXT.fullmatch(text) if len(text) <= _LONGEST else None
+    if match is None:
+        raise ValueError(f"{expected}, got {text[:_LONGEST]!r}")
+    number, unit = match.groups()
+    if not unit:
+        raise ValueError(f"{expected}, got {text!r} without a unit")
+    if unit not in units:
+        raise ValueError(f"{expected}, got the unit {unit!r}{_unit_hint(unit, dimension)}")
+    value = Fraction(number) * units[unit]
+    if value and not 1 / _LARGEST <= abs(value) <= _LARGEST:
+        size = "large" if abs(value) > 1 else "small"
+        raise ValueError(f"{expected}, got {text!r}, which is too {size} to compute with")
+    return Quantity(value, dimension, text.strip())
 
 
 def _unit_hint(unit: str, dimension: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal, cast
 
@@ -25,11 +26,23 @@ from archsim.spec.flit import FlitRouter
 from archsim.spec.loader import validate
 from archsim.spec.tree import Mark, Node, parse
 
-__all__ = ["curves", "extents", "flit_engine", "level_of_detail", "load_network", "measure_packet_level", "router_keys"]
+__all__ = [
+    "curves",
+    "extents",
+    "flit_engine",
+    "level_of_detail",
+    "load_network",
+    "loads_of",
+    "measure_packet_level",
+    "router_keys",
+]
 
 ENGINES = ("compiled", "reference")
 DETAILS = ("flit", "packet", "both")
 Detail = Literal["flit", "packet", "both"]
+
+MOST_LOADS = 1000
+"""The loads of a range."""
 
 
 def extents(text: str, option: str) -> tuple[int, ...]:
@@ -104,6 +117,31 @@ def level_of_detail(name: str) -> Detail:
         known = ", ".join(DETAILS)
         raise ArchsimError(f"--detail: no level named {name!r:.100}{nearest(name, DETAILS)}; there are {known}")
     return cast("Detail", name)
+
+
+def loads_of(texts: Sequence[str]) -> list[float]:
+    """The loads that ``--load`` gives: each a number, or a range FROM:TO:STEP with both its ends.
+
+    Ranges are counted in decimal, so that 0.1:0.3:0.1 has the same 0.3 as a load given alone.
+    """
+    return [float(load) for text in texts for load in _range(text)]
+
+
+def _range(text: str) -> list[Decimal]:
+    expected = "expected a load such as 0.3, or FROM:TO:STEP such as 0.05:0.4:0.05"
+    try:
+        numbers = [Decimal(part) for part in text.split(":")]
+    except InvalidOperation:
+        numbers = []
+    if len(numbers) not in (1, 3) or not all(number.is_finite() for number in numbers):
+        raise ArchsimError(f"--load: {expected}, got {text!r:.100}")
+    if len(numbers) == 1:
+        return numbers
+    first, last, step = numbers
+    few = float(step) > 0 and (float(last) - float(first)) / float(step) <= MOST_LOADS
+    if not (few and 0 < first <= last):
+        raise ArchsimError(f"--load: expected 0 < FROM <= TO, STEP > 0 and up to {MOST_LOADS} loads, got {text!r:.100}")
+    return [first + number * step for number in range(int((last - first) / step) + 1)]
 
 
 def curves(

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,8 @@ class Point:
 def candidates(study: Study) -> list[Candidate]:
     """The candidates of a grid or of a draw; a search asks for its own."""
     if study.method.name == "grid":
-        return [_at_index(study, index) for index in range(_size(study) or 0)]
+        settings = product(*(parameter.listed() for parameter in study.parameters.values()))
+        return [_candidate(study, design, values) for design, values in product(range(len(study.designs)), settings)]
     if study.method.name == "random":
         return _random(study)
     if study.method.name in SAMPLINGS:
@@ -107,13 +109,17 @@ def _at_index(study: Study, index: int) -> Candidate:
 
 def candidate_of(study: Study, design: int, picks: Sequence[int | float]) -> Candidate:
     """The candidate with these values: the index of each, or for a range without a step the share of the way."""
+    values = [
+        (None, parameter.between(float(pick))) if parameter.size is None else parameter.listed()[int(pick)]
+        for parameter, pick in zip(study.parameters.values(), picks, strict=True)
+    ]
+    return _candidate(study, design, values)
+
+
+def _candidate(study: Study, design: int, values: Sequence[tuple[str | None, Any]]) -> Candidate:
     shown: list[tuple[str, Any]] = []
     keys: list[tuple[str, Any]] = []
-    for (key, parameter), pick in zip(study.parameters.items(), picks, strict=True):
-        if parameter.size is None:
-            name, value = None, parameter.between(float(pick))
-        else:
-            name, value = parameter.listed()[int(pick)]
+    for key, (name, value) in zip(study.parameters, values, strict=True):
         shown.append((key, value if name is None else name))
         keys += [(key, value)] if name is None else value.items()
     return Candidate(study.designs[design], tuple(shown), tuple(keys))

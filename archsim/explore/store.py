@@ -95,7 +95,7 @@ class Store:
         pa, pq = parquet()
         try:
             with (self.folder / name).open("rb") as stream:
-                rows: list[Row] = pq.read_table(stream).to_pylist()
+                rows: list[Row] = pq.ParquetFile(stream).read(use_threads=False).to_pylist()
         except pa.ArrowInvalid as error:
             message = f"{str(self.folder / name)!r:.300} is damaged ({error}); delete it, and its points are run again"
             raise ArchsimError(message) from None

@@ -92,7 +92,7 @@ def run_study(
         _write(out, "breakdown", breakdown_records(described, profiles))
         _write(out, "traffic", traffic_records(described))
         _write(out, "floorplan", plan_records(described, profiles))
-        write_json(out / "manifest.json", session.manifest(records))
+        write_json(out / "manifest.json", {"schema": 1, "file": _file(loaded), **session.manifest(records)})
         rows.compact()
     return Summary(study, records, session.begun)
 
@@ -113,6 +113,15 @@ def _places(loaded: Loaded[Study]) -> dict[str, str]:
     base = loaded.node.base or Path()
     names = [design.chip for design in loaded.model.designs] + loaded.model.workloads
     return {name: str(base / name) if library.is_path(name) else name for name in names}
+
+
+def _file(loaded: Loaded[Study]) -> str:
+    """How the study is named: as the library has it, or by its file, without a folder that only this machine has."""
+    origin = Path(loaded.node.mark.origin)
+    shipped = library.names("study").get(origin.stem)
+    if shipped is not None and library.shown(shipped) == str(origin):
+        return origin.stem
+    return origin.name if origin.is_absolute() else str(origin)
 
 
 def _write(out: Path, name: str, records: Sequence[dict[str, Any]], csv: bool = False) -> None:
@@ -222,7 +231,6 @@ class _Session:
         """What makes the study again: the file, seed, versions, and the designs and networks it starts from."""
         study = self.study
         return {
-            "schema": 1,
             "study": study.model_dump(mode="json", by_alias=True, exclude_none=True),
             "seed": study.method.seed,
             "versions": {"archsim": __version__, "python": platform.python_version(), **_versions()},

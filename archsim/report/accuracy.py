@@ -226,7 +226,7 @@ def write_accuracy(result: Accuracy, folder: Path) -> bool:
 
         figures = figures_of(result)
     make_folder(folder)
-    write_files(folder, files)
+    write_files(folder, files, "accuracy.md")
     for name, content in figures.items():
         write_bytes(folder / name, content)
     return bool(figures)

@@ -52,6 +52,11 @@ def _title(result: Accuracy) -> str:
     return f"{Path(result.asked.model).stem}, {result.samples} samples of {Path(result.asked.data).stem}"
 
 
+def _runs(result: Accuracy) -> int:
+    """The most runs of any point: 1 where nothing in the arrays is random, however many seeds were asked for."""
+    return max(len(point.analog) for point in result.points)
+
+
 def _percent(point: PointResult) -> tuple[float, float]:
     mean, sd = point.spread("accuracy") or (0.0, 0.0)
     return 100 * mean, 100 * sd
@@ -81,7 +86,8 @@ def _sweep(axes: Any, result: Accuracy) -> None:
         x = [where[point.point.value or ""] for point in own]
         look = {"color": COLOURS[number % 7], "marker": MARKERS[number % 7], "markersize": 5}
         means, deviations = zip(*map(_percent, own), strict=True)
-        axes.errorbar(x, means, yerr=deviations, capsize=3, label=f"{chip}, arrays", **look)
+        bars = deviations if _runs(result) > 1 else None
+        axes.errorbar(x, means, yerr=bars, capsize=3, label=f"{chip}, arrays", **look)
         digital = [100 * (p.digital.metrics.accuracy if p.digital.metrics else 0.0) for p in own]
         axes.plot(x, digital, linestyle=":", color=COLOURS[number % 7], label=f"{chip}, digital in whole numbers")
     _float_line(axes, result)
@@ -118,8 +124,8 @@ def _float_line(axes: Any, result: Accuracy) -> None:
 
 def _finish(axes: Any, result: Accuracy) -> None:
     axes.set_ylabel("accuracy (%)")
-    seeds = result.asked.seeds
-    note = f"; mean ± standard deviation of {seeds} seeds" if seeds > 1 else ""
+    runs = _runs(result)
+    note = f"; mean ± standard deviation of {runs} seeds" if runs > 1 else ""
     axes.set_title(_title(result) + note, loc="left", fontsize=9)
     axes.figure.legend(fontsize=8, loc="outside lower center", ncols=3, frameon=False)
 
@@ -169,6 +175,6 @@ def _outputs(axes: Any, result: Accuracy) -> None:
     axes.plot(x, first(exact), color="black", linewidth=0.9, linestyle="--", label="float")
     axes.set_xlabel("sample")
     axes.set_ylabel("output")
-    seeds = result.asked.seeds
+    seeds = _runs(result)
     axes.set_title(_title(result) + (f"; mean and range of {seeds} seeds" if seeds > 1 else ""), loc="left", fontsize=9)
     axes.figure.legend(fontsize=8, loc="outside lower center", ncols=3, frameon=False)

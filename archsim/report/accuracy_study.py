@@ -176,7 +176,7 @@ def write_study(study: LettersStudy, folder: Path) -> None:
         **table_files("loading", ledger, ledger),
     }
     files["networks.csv"] = table_files("networks", network_records(study), [])["networks.csv"]
-    write_files(folder, files)
+    write_files(folder, files, "losses.md")
     write_json(folder / "study.json", study_json(study))
     write_bytes(folder / "losses.png", picture)
 

@@ -51,4 +51,4 @@ def write_benchmarks(found: dict[str, Any], folder: Path) -> None:
     for name, title in TITLES.items():
         page += [f"## {title.format(found['baseline'])}", "", as_markdown(found[name])]
     files["report.md"] = "\n".join(page)
-    write_files(folder, files)
+    write_files(folder, files, "report.md")

@@ -359,4 +359,4 @@ def write_explanation(found: Explanation, folder: Path) -> None:
     for name, records in tables.items():
         files |= table_files(name, records, _shown(records))
     files["path.csv"] = as_csv(path_records(found))
-    write_files(folder, files)
+    write_files(folder, files, "reasons.md")

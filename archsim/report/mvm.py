@@ -75,7 +75,7 @@ def write_mvm(run: MvmRun, folder: Path) -> bool:
     files = {"resolved.yaml": run.tile.resolved_yaml(), **table_files("budget", records, records)}
     with suppress(ModuleNotFoundError):
         files["budget.svg"] = budget_figure(run)
-    write_files(folder, files)
+    write_files(folder, files, "budget.md")
     return "budget.svg" in files
 
 

@@ -173,6 +173,6 @@ def write_curve(folder: Path, title: str, fabric: Fabric, curves: Curves) -> Non
     below = [point for point in curves.points if not point.saturated] or curves.points
     use = below[-1].channel_use / below[-1].cycles
     heat = heat_map(f"{title}, load {below[-1].load:g}", fabric, use.tolist(), "flits a cycle")
-    write_tables(folder, {"curve": curve_records(curves)})
+    write_tables(folder, {"curve": curve_records(curves)}, "curve")
     write_bytes(folder / "curve.png", figure)
     write_bytes(folder / "links.png", heat)

@@ -67,7 +67,7 @@ def write_failures(folder: Path, title: str, found: Sequence[Failures]) -> None:
     axes.grid(alpha=0.3)
     axes.legend()
     drawn = png(plt, figure)
-    write_tables(folder, {"failures": failure_records(found)})
+    write_tables(folder, {"failures": failure_records(found)}, "failures")
     write_bytes(folder / "failures.png", drawn)
 
 
@@ -108,5 +108,5 @@ def write_collectives(folder: Path, title: str, found: Sequence[Collective]) -> 
         axes.grid(alpha=0.3)
     left.legend()
     drawn = png(plt, figure)
-    write_tables(folder, {"multicast": collective_records(found)})
+    write_tables(folder, {"multicast": collective_records(found)}, "multicast")
     write_bytes(folder / "multicast.png", drawn)

@@ -142,7 +142,7 @@ def write_replay(folder: Path, title: str, replay: Replay, compiled: Compiled) -
     }
     use = replay.use(replay.flit)
     figure = heat_map(title, replay.fabric, use.tolist(), "use", tiles=_tiles(replay, compiled))
-    write_tables(folder, tables)
+    write_tables(folder, tables, "latency")
     write_bytes(folder / "links.png", figure)
 
 

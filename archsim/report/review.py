@@ -13,6 +13,7 @@ from archsim.hardware.rollup import OPERATIONS_PER_MAC
 from archsim.hardware.scaling import RULE
 from archsim.report.files import make_folder, write_text
 from archsim.report.hardware import plain_text
+from archsim.report.made import signed
 from archsim.report.tables import as_csv, as_latex, as_markdown
 
 __all__ = ["review_tables", "write_review"]
@@ -96,4 +97,4 @@ def write_review(records: Records, node: str, folder: Path) -> None:
         write_text(folder / f"{name}.csv", as_csv(rows))
         write_text(folder / f"{name}.tex", as_latex(rows))
         lines += [f"## {title}", "", as_markdown(rows)]
-    write_text(folder / "review.md", "\n".join(lines).rstrip("\n") + "\n")
+    write_text(folder / "review.md", signed("\n".join(lines)))

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from archsim.report.files import make_folder, write_text
 from archsim.report.hardware import plain_text
+from archsim.report.made import signed
 from archsim.report.tables import as_csv, as_markdown
 from archsim.results import Run, Timing, per
 from archsim.units import format_si
@@ -214,7 +215,7 @@ def _unit(path: tuple[str, ...], run: Run) -> str:
 
 def write_run(run: Run, folder: Path) -> None:
     """``resolved.yaml``, ``stats.txt``, and each table as CSV (plain numbers) and Markdown, in ``folder``."""
-    write_files(folder, run_files(run))
+    write_files(folder, run_files(run), "result.md")
 
 
 def run_files(run: Run) -> dict[str, str]:
@@ -237,19 +238,22 @@ def table_files(name: str, records: Records, shown: Records) -> dict[str, str]:
     return {f"{name}.csv": as_csv(records), f"{name}.md": as_markdown(shown)}
 
 
-def write_tables(folder: Path, tables: dict[str, Records]) -> None:
-    """Each table as CSV (plain numbers) and Markdown in ``folder``, which is made."""
+def write_tables(folder: Path, tables: dict[str, Records], main: str) -> None:
+    """Each table as CSV (plain numbers) and Markdown in ``folder``, which is made; ``main`` says what made them."""
     files: dict[str, str] = {}
     for name, records in tables.items():
         files |= table_files(name, records, records)
-    write_files(folder, files)
+    write_files(folder, files, f"{main}.md")
 
 
-def write_files(folder: Path, files: dict[str, str]) -> None:
-    """Write all files, whose texts are ready, so that little can come between the first and the last."""
+def write_files(folder: Path, files: dict[str, str], main: str | None = None) -> None:
+    """Write all files, whose texts are ready, so that little can come between the first and the last.
+
+    The one called ``main``, in Markdown, gets a line that says what made them.
+    """
     make_folder(folder)
     for name, text in files.items():
-        write_text(folder / name, text)
+        write_text(folder / name, signed(text) if name == main else text)
 
 
 COMPARE_COLUMNS = (
@@ -361,7 +365,7 @@ def write_comparison(runs: Sequence[Run], ratios: Records, folder: Path) -> None
     if ratios:
         files |= table_files("ratios", ratios, ratios)
     each = {folder_name(run): run_files(run) for run in runs}
-    write_files(folder, files)
+    write_files(folder, files, "comparison.md")
     for name, of_run in each.items():
         write_files(folder / name, of_run)
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from archsim.report.files import make_folder, write_json, write_text
 from archsim.report.hardware import plain_text
+from archsim.report.made import signed
 from archsim.report.published import AGREES, TOLERANCE, VERDICTS, WITH_READING, Validation
 from archsim.report.study.figures import COLOURS, MARKERS, paper_figure
 from archsim.report.tables import as_csv, as_latex, as_markdown
@@ -100,7 +101,7 @@ def _markdown(validation: Validation, findings: Records, designs: Records, figur
         lines += ["## Where a model departs from its paper, or a paper from itself", ""]
         for design in noted:
             lines += [f"{design.title}:", "", *(f"* {line.strip()}" for line in design.deviations), ""]
-    return "\n".join(lines).rstrip("\n") + "\n"
+    return signed("\n".join(lines))
 
 
 def _scatter(points: Records, folder: Path) -> None:
@@ -114,7 +115,8 @@ def _scatter(points: Records, folder: Path) -> None:
         axes.plot(ends, ends, color="black", linewidth=0.5)
         for index, design in enumerate(dict.fromkeys(point["design"] for point in points)):
             of = [point for point in points if point["design"] == design]
-            look = {"marker": MARKERS[index % 8], "color": COLOURS[index % 8], "linestyle": "none"}
+            marker = MARKERS[(index + index // 8) % 8]  # from the ninth design on, colours come with other markers
+            look = {"marker": marker, "color": COLOURS[index % 8], "linestyle": "none"}
             for agrees in (True, False):
                 these = [p for p in of if (p["verdict"] in (AGREES, WITH_READING)) == agrees]
                 fill = {"fillstyle": "full" if agrees else "none", "markersize": 3, "markeredgewidth": 0.6}

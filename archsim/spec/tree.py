@@ -64,13 +64,14 @@ class Node:
         return self.value
 
     def copy(self) -> Node:
-        """The tree once more, to be changed on its own."""
-        value = self.value
-        if isinstance(value, dict):
-            value = {key: child.copy() for key, child in value.items()}
-        elif isinstance(value, list):
-            value = [child.copy() for child in value]
-        return Node(value, self.mark, dict(self.key_marks), self.base, self.whole)
+        """The tree once more, whose mappings and lists can be changed on their own; scalars, which are replaced and
+        never changed, are the same nodes."""
+        if isinstance(self.value, dict):
+            children = {key: child.copy() for key, child in self.value.items()}
+            return Node(children, self.mark, dict(self.key_marks), self.base, self.whole)
+        if isinstance(self.value, list):
+            return Node([child.copy() for child in self.value], self.mark, {}, self.base, self.whole)
+        return self
 
     def child(self, step: Any) -> Node | None:
         """The node under a key, or at an index of a list (as a number or its digits); None if there is none."""

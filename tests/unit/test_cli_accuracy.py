@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -154,3 +157,17 @@ def test_what_is_wrong_is_said_in_one_message(words, message, call):
     code, _, err = call("accuracy", *words, "--images", "5", "--jobs", "1")
     assert code == 2
     assert message in err
+
+
+def test_the_files_do_not_hang_on_the_threads_of_the_linear_algebra_library(tmp_path):
+    """The float run alone differs in its last digits if the library is left to share a sum among its threads."""
+    words = ["accuracy", "isaac-ce", "digits-cnn", "--data", "digits", "--images", "60", "--jobs", "1"]
+    found = []
+    for threads in ("1", "2"):
+        folder = tmp_path / threads
+        variables = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"), threads)
+        command = [sys.executable, "-m", "archsim", *words, "--sweep", "adc-bits=5", "--out", str(folder)]
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, **variables})
+        found.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    assert len(found[0]) >= 9
+    assert found[0] == found[1]

@@ -53,6 +53,12 @@ def test_packet_level_says_from_which_load_on_it_does_not_hold(monkeypatch, caps
     assert "from load 0.8 on a channel carries more than 0.5 flits a cycle" in capsys.readouterr().out
 
 
+def test_a_range_of_loads_has_both_its_ends_and_the_loads_of_the_same_numbers(monkeypatch, tmp_path):
+    target = tmp_path / "points.json"
+    assert run(monkeypatch, "--load", "0.1:0.3:0.1", "--load", "0.05", "--json", str(target)) == 0
+    assert [point["load"] for point in json.loads(target.read_text())] == [0.05, 0.1, 0.2, 0.3]
+
+
 def test_without_loads_the_curve_goes_up_to_saturation(monkeypatch, capsys):
     assert run(monkeypatch, "--packet-flits", "2") == 0
     assert "saturation: 0." in capsys.readouterr().out
@@ -103,6 +109,13 @@ def test_a_network_can_be_graphml(monkeypatch, tmp_path, capsys):
         ),
         (["--routing", "xy"], "no routing named 'xy'"),
         (["--load", "0"], "--load: expected flits a terminal and cycle above 0 and up to 1, got 0"),
+        (["--load", "O.1"], "--load: expected a load such as 0.3, or FROM:TO:STEP such as 0.05:0.4:0.05, got 'O.1'"),
+        (["--load", "0.1:0.3"], "--load: expected a load such as 0.3, or FROM:TO:STEP"),
+        (["--load", "nan"], "--load: expected a load such as 0.3, or FROM:TO:STEP"),
+        (["--load", "0.1:0.3:0"], "--load: expected 0 < FROM <= TO, STEP > 0 and up to 1000 loads, got '0.1:0.3:0'"),
+        (["--load", "0.3:0.1:0.1"], "--load: expected 0 < FROM <= TO, STEP > 0 and up to 1000 loads"),
+        (["--load", "0.1:1e9999:1e-9999"], "--load: expected 0 < FROM <= TO, STEP > 0 and up to 1000 loads"),
+        (["--load", "0.1:1:1e-9"], "--load: expected 0 < FROM <= TO, STEP > 0 and up to 1000 loads"),
         (["--set", "vcs=4"], "--set vcs=4: vcs: unknown key"),
         (["--set", "virtual_channels=0"], "--set virtual_channels=0: virtual_channels: "),
         (["--engine", "simpy"], "--engine: no engine named 'simpy'"),

@@ -75,7 +75,7 @@ def html_report(results: Results, tables: dict[str, Records], found: Sequence[Fr
         f'<!DOCTYPE html>\n<html lang="en"><head>{head}\n<title>{title}</title>\n<style>{STYLE}</style>\n'
         f"<script>{get_plotlyjs()}</script></head>\n<body><h1>{title}</h1>\n"
         + "\n".join(lines)
-        + f"\n<footer>archsim {__version__}</footer></body></html>\n"
+        + f"\n<footer>Made by archsim {__version__}: <code>{escape(results.command)}</code></footer></body></html>\n"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class Results:
     plan: Records
     shares: list[list[float]]
     """Of a draw for indices of sensitivity: where each candidate stands among what varies."""
+    command: str
+    """What makes the study and its report."""
 
 
 def read_results(folder: Path) -> Results:
@@ -42,4 +45,11 @@ def read_results(folder: Path) -> Results:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     table, breakdown, traffic, plan = (pq.read_table(folder / f"{name}.parquet").to_pylist() for name in TABLES)
     study = Study.model_validate(manifest["study"])
-    return Results(study, table, breakdown, traffic, plan, manifest.get("shares", []))
+    return Results(study, table, breakdown, traffic, plan, manifest.get("shares", []), _command(manifest))
+
+
+def _command(manifest: dict[str, Any]) -> str:
+    """How a study is run and reported; where its folder is does not matter, so that is one place for all."""
+    folder = shlex.quote(f"out/{manifest['study']['name']}")
+    file = manifest.get("file", f"{manifest['study']['name']}.yaml")  # a folder from before has only the name
+    return f"archsim study {shlex.quote(file)} --out {folder} && archsim report {folder}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from archsim.errors import ArchsimError, nearest
 from archsim.report.files import make_folder, write_text
+from archsim.report.made import signed
 from archsim.report.noc import require_plot
 from archsim.report.study.analysis import Front, best_of_each, comparison, fronts, sensitivity
 from archsim.report.study.figures import write_figures
@@ -58,7 +59,7 @@ def write_report(folder: Path, to: str, out: Path) -> list[str]:
         return ["report.html"]
     figures = write_figures(drawn, out)
     if to == "md":
-        write_text(out / "report.md", _markdown(study, records, tables, found, figures))
+        write_text(out / "report.md", signed(_markdown(study, records, tables, found, figures), results.command))
         names = ["report.md"]
     else:
         as_text = as_csv if to == "csv" else as_latex
@@ -123,4 +124,4 @@ def _markdown(
             lines += [f"## {title}", "", *([what, ""] if what else []), as_markdown(tables[name])]
     if figures:
         lines += ["## Figures", "", *(f"![{name}]({name}.png)\n" for name in figures)]
-    return "\n".join(lines).rstrip("\n") + "\n"
+    return "\n".join(lines)
