@@ -188,8 +188,10 @@ class _Lowering(Riders):
         if layer.private:
             yield from self._private_groups(layer, window)
             return
-        for (first, count), members in sorted(self.groups[layer.name].items()):
-            share = Fraction(first, copies), Fraction(first + count, copies)
+        groups = sorted(self.groups[layer.name].items())
+        shares = [(Fraction(first, copies), Fraction(first + count, copies)) for (first, count), _ in groups]
+        self.known.work_out(rows, window.columns_out, shares, window, [count for (_, count), _ in groups])
+        for ((first, count), members), share in zip(groups, shares, strict=True):
             reads = self._read(window, rows, share, count)
             windows, firings = self._strip(rows, window.columns_out, share), len(reads.need)
             yield _Group(layer, first, count, windows.size, firings), members, share, windows, reads
