@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Hashable
 from collections.abc import Sequence as Seq
 from fractions import Fraction
 
@@ -35,11 +36,25 @@ class Work:
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str], float] = defaultdict(float)
+        self._same: dict[Hashable, list[tuple[tuple[str, str], float]]] = {}
+        self._noted: list[tuple[tuple[str, str], float]] | None = None
 
     def add(self, component: str, action: str, count: float) -> None:
         """Count ``count`` more of an action."""
         if count:
             self.counts[component, action] += count
+            if self._noted is not None:
+                self._noted.append(((component, action), count))
+
+    def same(self, key: Hashable, count: Callable[[], None]) -> None:
+        """Count what ``count`` does, which is asked but once of all that have this key."""
+        if key in self._same:
+            for action, amount in self._same[key]:
+                self.counts[action] += amount
+            return
+        self._noted = []
+        count()
+        self._same[key], self._noted = self._noted, None
 
 
 class Builder:
@@ -58,6 +73,8 @@ class Builder:
         self._services: dict[Fraction, dict[int, int]] = {}
         self._service_of: list[dict[int, int]] = []  # of each link: the time of an amount, shared by equal rates
         self._paths: dict[tuple[int, int, int | None], tuple[int, ...]] = {}
+        self._leaving: dict[int, tuple[int, ...]] = {}
+        self._entering: dict[tuple[int, int | None], tuple[int, ...]] = {}
         self.known = known()
         self._constants: dict[int, Sequence] = {}
 
@@ -166,11 +183,24 @@ class Builder:
         return hops, [at[target] for target in targets]
 
     def _path(self, source: int, target: int, entry: int | None) -> tuple[int, ...]:
-        """The links from one tile to another, the target's buffer the last of them."""
-        links = self.board.path(source, target, entry)
-        keys = links if target == HOST else (*links, ("buffer", target))
-        path = self._paths[source, target, entry] = tuple([self.link(link) for link in keys])
+        """The links from one tile to another, the target's buffer the last of them.
+
+        Ways between chips are put together from their two halves, of which there are few.
+        """
+        if source == target or self.board.on_one_chip(source, target):
+            path = self._numbers(self.board.path(source, target, entry), target)
+        else:
+            if (out := self._leaving.get(source)) is None:
+                out = self._leaving[source] = self._numbers(self.board.leaving(source), HOST)
+            if (into := self._entering.get((target, entry))) is None:
+                into = self._entering[target, entry] = self._numbers(self.board.entering(target, entry), target)
+            path = out + into
+        self._paths[source, target, entry] = path
         return path
+
+    def _numbers(self, links: Seq[LinkKey], target: int) -> tuple[int, ...]:
+        keys = links if target == HOST else (*links, ("buffer", target))
+        return tuple([self.link(link) for link in keys])
 
     def connect(self, name: str, sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> None:
         """Flows that take every pixel and channel that a sink reads from the source that makes it.

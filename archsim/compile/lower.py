@@ -280,7 +280,9 @@ class _Lowering(Riders):
         )
         capacity = IN_REGISTERS if timing.overlap else 1
         builder.local(f"{name} operands", fetch, mvm, group.firings, bits, hops, capacity)
-        self.core_work.count_mvm(part, group.firings if group.layer.private else group.windows)
+        windows = group.firings if group.layer.private else group.windows
+        key = "mvm", layer, placement.part, windows
+        builder.work.same(key, lambda: self.core_work.count_mvm(part, windows))
         return fetch, mvm
 
     def _array_hop(self, group: _Group, part: Part, tile: int) -> list[Hop]:
