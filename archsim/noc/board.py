@@ -135,7 +135,7 @@ class Board:
             return ()
         if self.on_one_chip(source, target):
             chip = self.chip_of(source)
-            inner = self._channels(chip, self.router_of(source), self.router_of(target))
+            inner = self.channels(chip, self.router_of(source), self.router_of(target))
             return (("inject", source), *inner, ("eject", target))
         return (*self.leaving(source), *self.entering(target, entry))
 
@@ -144,7 +144,7 @@ class Board:
         if source == HOST:
             return ()
         chip, port = self.chip_of(source), self._port_of(source)
-        inner = self._channels(chip, self.router_of(source), self.ports[port])
+        inner = self.channels(chip, self.router_of(source), self.ports[port])
         return (("inject", source), *inner, ("chip-out", chip, port))
 
     def entering(self, target: int, entry: int | None = None) -> tuple[LinkKey, ...]:
@@ -152,10 +152,11 @@ class Board:
         if target == HOST:
             return ()
         chip, port = self.chip_of(target), self._port_of(target) if entry is None else entry
-        inner = self._channels(chip, self.ports[port], self.router_of(target))
+        inner = self.channels(chip, self.ports[port], self.router_of(target))
         return (("chip-in", chip, port), *inner, ("eject", target))
 
-    def _channels(self, chip: int, start: Router, end: Router) -> tuple[LinkKey, ...]:
+    def channels(self, chip: int, start: Router, end: Router) -> tuple[LinkKey, ...]:
+        """The channels from one router of a chip to another."""
         steps = self._steps.get((start, end))
         if steps is None:
             routers = [start, *(node for node, _ in self.network.routing.path(start, end))]
