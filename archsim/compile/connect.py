@@ -252,8 +252,7 @@ def _emitted(
     sender_of = np.zeros(int(bundle.max()) + 1, np.int64)
     sender_of[bundle] = sender
     counts, start = emitted(bundle, firing, firings[sender_of])
-    tokens, edges = counts.tobytes(), (start * counts.itemsize).tolist()
     return [
-        Bundle(numbers[k], channels, initial, sequences.of_bytes(tokens[low:high]))
-        for k, (low, high) in zip(sender_of.tolist(), pairwise(edges), strict=True)
+        Bundle(numbers[k], channels, initial, sequences.of_bytes(counts[low:high].tobytes()))
+        for k, (low, high) in zip(sender_of.tolist(), pairwise(start.tolist()), strict=True)
     ]
