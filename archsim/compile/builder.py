@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Hashable
 from collections.abc import Sequence as Seq
 from fractions import Fraction
 
@@ -35,11 +36,25 @@ class Work:
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str], float] = defaultdict(float)
+        self._same: dict[Hashable, list[tuple[tuple[str, str], float]]] = {}
+        self._noted: list[tuple[tuple[str, str], float]] | None = None
 
     def add(self, component: str, action: str, count: float) -> None:
         """Count ``count`` more of an action."""
         if count:
             self.counts[component, action] += count
+            if self._noted is not None:
+                self._noted.append(((component, action), count))
+
+    def same(self, key: Hashable, count: Callable[[], None]) -> None:
+        """Count what ``count`` does, which is asked but once of all that have this key."""
+        if key in self._same:
+            for action, amount in self._same[key]:
+                self.counts[action] += amount
+            return
+        self._noted = []
+        count()
+        self._same[key], self._noted = self._noted, None
 
 
 class Builder:
@@ -55,9 +70,14 @@ class Builder:
         self.links: list[Link] = []
         self._link_index: dict[LinkKey, int] = {}
         self._rates: list[Fraction] = []
+        self._tile_rates: dict[tuple[object, object], Fraction] = {}
         self._services: dict[Fraction, dict[int, int]] = {}
         self._service_of: list[dict[int, int]] = []  # of each link: the time of an amount, shared by equal rates
         self._paths: dict[tuple[int, int, int | None], tuple[int, ...]] = {}
+        self._hops: dict[int, dict[tuple[int, int], Hop]] = {}
+        self._between: dict[tuple[int, object, object], tuple[int, ...]] = {}
+        self._leaving: dict[int, tuple[int, ...]] = {}
+        self._entering: dict[tuple[int, int | None], tuple[int, ...]] = {}
         self.known = known()
         self._constants: dict[int, Sequence] = {}
 
@@ -87,11 +107,18 @@ class Builder:
         model = self.board.model(key)
         if model is not None:
             return model.hop, model.bits_per_s
-        if key[0] == "unit":
-            return MEMORY_HOP, unit_rate(self.tile, str(key[2]))
+        kind = key[0], key[2] if key[0] == "unit" else None
+        if kind not in self._tile_rates:
+            self._tile_rates[kind] = self._tile_rate(*kind)
+        return MEMORY_HOP, self._tile_rates[kind]
+
+    def _tile_rate(self, kind: object, unit: object) -> Fraction:
+        """The rate of a functional unit, or of the buffer or the bus of a tile."""
+        if kind == "unit":
+            return unit_rate(self.tile, str(unit))
         memory = self.tile.memory
-        row = self.tile.components[memory.buffer if key[0] == "buffer" else memory.bus]
-        return MEMORY_HOP, row.count * row.bandwidth.value  # type: ignore[attr-defined]
+        row = self.tile.components[memory.buffer if kind == "buffer" else memory.bus]
+        return row.count * row.bandwidth.value  # type: ignore[attr-defined,no-any-return]
 
     def rate(self, key: LinkKey) -> Fraction:
         """The bits a second (operations, at a functional unit) of the link of that key."""
@@ -160,17 +187,39 @@ class Builder:
         ways = [(source, target, entry) for target, entry in zip(distinct, self.board.entries(distinct), strict=True)]
         paths = [known.get(way) or self._path(*way) for way in ways]
         nodes, hangs = merged(paths)
-        services = self._service_of
-        hops = [Hop(link, services[link].get(bits) or self._service(link, bits), parent) for link, parent in nodes]
+        own = self._hops.setdefault(bits, {})  # equal hops are one object
+        hops = [own.get(node) or own.setdefault(node, self._hop(node[0], bits, node[1])) for node in nodes]
         at = dict(zip(distinct, hangs, strict=True))
         return hops, [at[target] for target in targets]
 
     def _path(self, source: int, target: int, entry: int | None) -> tuple[int, ...]:
-        """The links from one tile to another, the target's buffer the last of them."""
-        links = self.board.path(source, target, entry)
-        keys = links if target == HOST else (*links, ("buffer", target))
-        path = self._paths[source, target, entry] = tuple([self.link(link) for link in keys])
+        """The links from one tile to another, the target's buffer the last of them.
+
+        Ways between chips are put together from their two halves, and those on a chip from the ways between routers:
+        of both there are few.
+        """
+        board = self.board
+        if source == target:
+            path = self._numbers((), target)
+        elif board.on_one_chip(source, target):
+            first = self.link(("inject", source))
+            way = board.chip_of(source), board.router_of(source), board.router_of(target)
+            if (inner := self._between.get(way)) is None:
+                inner = self._between[way] = self._numbers(board.channels(*way), HOST)
+            path = first, *inner, *self._numbers((("eject", target),), target)
+        else:
+            if (out := self._leaving.get(source)) is None:
+                out = self._leaving[source] = self._numbers(board.leaving(source), HOST)
+            if (into := self._entering.get((target, entry))) is None:
+                into = self._entering[target, entry] = self._numbers(board.entering(target, entry), target)
+            path = out + into
+        self._paths[source, target, entry] = path
         return path
+
+    def _numbers(self, links: Seq[LinkKey], target: int) -> tuple[int, ...]:
+        """The numbers of links, and of the buffer of ``target`` if that is not the host."""
+        keys = links if target == HOST else (*links, ("buffer", target))
+        return tuple([self.link(link) for link in keys])
 
     def connect(self, name: str, sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> None:
         """Flows that take every pixel and channel that a sink reads from the source that makes it.

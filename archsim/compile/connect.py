@@ -14,13 +14,15 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archsim.compile.deal import Shares
-from archsim.compile.reads import Intervals, Reads
+from archsim.compile.reads import Intervals, Reads, flat
+from archsim.compile.tally import emitted, read
 from archsim.program import Sequence
 
 __all__ = ["MOST_BUNDLES", "Bundle", "Reading", "Sequences", "Sink", "Source", "bundles", "likeness"]
@@ -57,12 +59,6 @@ class Source:
     firings: int
     at_end: bool = False
     """All pixels are put out by the last firing of an image."""
-
-    def firing_of_pixels(self) -> Ints:
-        """The firing that puts out each pixel, in raster order."""
-        if self.at_end:
-            return np.full(self.pixels.size, self.firings - 1, np.int64)
-        return np.arange(self.pixels.size, dtype=np.int64) // self.each
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +105,14 @@ class Sequences:
         self.values = 0
         """The integers in all sequences together."""
 
-    def of(self, values: Ints, increment: int = 0) -> Sequence:
-        """The sequence of these values."""
-        key = values.tobytes(), increment
+    def of_bytes(self, values: bytes, increment: int = 0) -> Sequence:
+        """The sequence of these values, of 8 bytes each."""
+        key = values, increment
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = Sequence(tuple(values.tolist()), increment)
-            self.values += len(values)
+            plain = tuple(np.frombuffer(values, np.int64).tolist())
+            found = self._known[key] = Sequence(plain, increment)
+            self.values += len(plain)
         return found
 
 
@@ -160,58 +157,60 @@ class _Alike(NamedTuple):
     keeps: bool
 
 
-def _signs(read: list[Intervals], pixels: int) -> Ints:
+def _signs(sets: list[Intervals], pixels: int) -> Ints:
     """A number for each pixel that tells which of the sets it is in: the sum of their keys, modulo 2^64.
 
     With random keys, two different choices of sets have equal sums with a probability of 2^-64.
     """
-    keys = np.random.default_rng(0).integers(1, 2**63, len(read), np.int64)
+    keys = np.random.default_rng(0).integers(1, 2**63, len(sets), np.int64)
+    each = np.repeat(keys, [len(intervals.low) for intervals in sets])
     change = np.zeros(pixels + 1, np.int64)
-    for key, intervals in zip(keys, read, strict=True):
-        change[intervals.low] += key
-        change[intervals.high] -= key
+    np.add.at(change, np.concatenate([intervals.low for intervals in sets]), each)
+    np.subtract.at(change, np.concatenate([intervals.high for intervals in sets]), each)
     return np.cumsum(change[:-1])
 
 
 def _between(
     senders: Mapping[int, Source], readers: list[_Alike], signs: Ints, channels: int, sequences: Sequences
-) -> Iterator[Bundle]:
+) -> list[Bundle]:
     """The bundles between sources of the same channels and readers of the same channels."""
+    pixels, sender = flat([source.pixels for source in senders.values()])
     owner = np.full(len(signs), -1, np.int64)
-    for number, source in enumerate(senders.values()):
-        owner[source.pixels.numbers] = number
-    bundle, mixed = _merged(_numbered(owner, signs), owner)
-    made: list[Bundle] = []
-    for number, source in senders.items():
-        for emit in _emitted(source, bundle[source.pixels.numbers], len(made), sequences):
-            made.append(Bundle(number, channels, readers[0].initial, emit))
-    for alike in readers:
-        _read(alike, bundle, mixed, made, sequences)
-    yield from made
+    owner[pixels] = sender
+    bundle = _merged(_numbered(owner, signs), owner)
+    sent = bundle[pixels] >= 0
+    if not sent.any():
+        return []
+    pixels, sender = pixels[sent], sender[sent]
+    made = _emitted(senders, bundle[pixels], np.flatnonzero(sent), sender, channels, readers[0].initial, sequences)
+    initial, keeps = readers[0].initial, readers[0].keeps
+    for rows in read([alike.reads for alike in readers], bundle, initial=initial, keeps=keeps):
+        need, free = rows.need.tobytes(), rows.free.tobytes()
+        edges = (rows.start * rows.need.itemsize).tolist()
+        each = zip(rows.reader.tolist(), rows.bundle.tolist(), rows.size.tolist(), pairwise(edges), strict=True)
+        for reader, number, size, (start, end) in each:
+            needed, freed = sequences.of_bytes(need[start:end], size), sequences.of_bytes(free[start:end], size)
+            made[number].readings += [Reading(sink, needed, freed) for sink in readers[reader].sinks]
+    return made
 
 
-def _merged(bundle: Ints, owner: Ints) -> tuple[Ints, dict[int, Ints]]:
+def _merged(bundle: Ints, owner: Ints) -> Ints:
     """Bundles numbered anew, with all bundles of a source made one where it has more than MOST_BUNDLES of fewer than
-    FEW_PIXELS each; and the pixels of those, which some of their readers drop."""
+    FEW_PIXELS each; then a reader gets all pixels of it, also those that it drops."""
     used = np.flatnonzero(bundle >= 0)
     if not len(used):
-        return bundle, {}
+        return bundle
     owner_of = np.zeros(int(bundle.max()) + 1, np.int64)
     owner_of[bundle[used]] = owner[used]
     kept = np.bincount(owner_of)
     sent = np.bincount(owner[used], minlength=len(kept))
     many = ((kept > MOST_BUNDLES) & (sent < FEW_PIXELS * kept))[owner_of]
     if not many.any():
-        return bundle, {}
+        return bundle
     starts = np.ones(len(owner_of), bool)
     starts[1:] = ~many[1:] | (np.diff(owner_of) != 0)
     number = np.cumsum(starts) - 1
-    anew = np.where(bundle >= 0, number[bundle], -1)
-    is_mixed = np.zeros(int(number[-1]) + 1, bool)
-    is_mixed[number[many]] = True
-    order = used[np.argsort(anew[used], kind="stable")]
-    edges = np.searchsorted(anew[order], np.arange(len(is_mixed) + 1))
-    return anew, {int(k): order[edges[k] : edges[k + 1]] for k in np.flatnonzero(is_mixed)}
+    return np.where(bundle >= 0, number[bundle], -1)
 
 
 def _numbered(owner: Ints, signs: Ints) -> Ints:
@@ -232,48 +231,28 @@ def _numbered(owner: Ints, signs: Ints) -> Ints:
     return bundle
 
 
-def _counted(rows: Ints, columns: Ints, shape: tuple[int, int]) -> Ints:
-    """How often each (row, column) occurs; columns past the last count for nothing."""
-    high, wide = shape
-    flat = np.bincount(rows * (wide + 1) + columns, minlength=high * (wide + 1))
-    return flat.reshape(high, wide + 1)[:, :wide]
-
-
-def _emitted(source: Source, bundle: Ints, first: int, sequences: Sequences) -> Iterator[Sequence]:
-    """The tokens that each firing of ``source`` puts on each of its bundles, from number ``first`` on."""
-    sent = bundle >= 0
-    if sent.any():
-        rows = bundle[sent] - first
-        shape = int(rows.max()) + 1, source.firings
-        for row in _counted(rows, source.firing_of_pixels()[sent], shape):
-            yield sequences.of(row)
-
-
-def _read(alike: _Alike, bundle: Ints, mixed: dict[int, Ints], made: list[Bundle], sequences: Sequences) -> None:
-    """Add the readings of sinks that read alike.  Of a ``mixed`` bundle a reader gets all pixels.
-
-    Initial tokens stand before the first pixel.  A firing that reads nothing waits for none of them: the first step
-    of a sequence starts from a state of its own.  After the last firing all is freed but what is kept.
-    """
-    reads, initial = alike.reads, alike.initial
-    pixels = reads.pixels.numbers
-    pixels = pixels[bundle[pixels] >= 0]
-    if more := [k for k in np.unique(bundle[pixels]).tolist() if k in mixed]:
-        pixels = np.concatenate([pixels[~np.isin(bundle[pixels], more)], *(mixed[k] for k in more)])
-    numbers, rows = np.unique(bundle[pixels], return_inverse=True)
-    shape = len(numbers), len(reads.need)
-    need = np.cumsum(_counted(rows, np.searchsorted(reads.need, pixels, side="right"), shape), axis=1)
-    free = np.cumsum(_counted(rows, np.searchsorted(reads.free, pixels, side="right"), shape), axis=1)
-    sizes = np.bincount(rows, minlength=len(numbers))
-    if alike.keeps:
-        need += initial
-        free[:, -1] = sizes
-    elif initial:
-        need[need > 0] += initial
-        free += initial
-        free[:, -1] = sizes + initial
-    else:
-        free[:, -1] = sizes
-    for number, size, needs, frees in zip(numbers.tolist(), sizes.tolist(), need, free, strict=True):
-        needed, freed = sequences.of(needs, size), sequences.of(frees, size)
-        made[number].readings += [Reading(sink, needed, freed) for sink in alike.sinks]
+def _emitted(
+    senders: Mapping[int, Source],
+    bundle: Ints,
+    sent: Ints,
+    sender: Ints,
+    channels: int,
+    initial: int,
+    sequences: Sequences,
+) -> list[Bundle]:
+    """The bundles, still without readings; ``bundle`` and ``sender`` of each pixel that is sent, and its place
+    ``sent`` among the pixels of all senders."""
+    numbers, sources = list(senders), list(senders.values())
+    at_end = np.array([source.at_end for source in sources])
+    each = np.array([source.each for source in sources], np.int64)
+    firings = np.array([source.firings for source in sources], np.int64)
+    sizes = np.array([source.pixels.size for source in sources], np.int64)
+    own = sent - (np.cumsum(sizes) - sizes)[sender]
+    firing = np.where(at_end[sender], firings[sender] - 1, own // each[sender])
+    sender_of = np.zeros(int(bundle.max()) + 1, np.int64)
+    sender_of[bundle] = sender
+    counts, start = emitted(bundle, firing, firings[sender_of])
+    return [
+        Bundle(numbers[k], channels, initial, sequences.of_bytes(counts[low:high].tobytes()))
+        for k, (low, high) in zip(sender_of.tolist(), pairwise(start.tolist()), strict=True)
+    ]

@@ -15,14 +15,18 @@ need the whole run of one producer before the first pixel of the next, and whole
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from math import gcd
 
 import numpy as np
+from numpy.typing import NDArray
 
 from archsim.compile.reads import Intervals
 
-__all__ = ["WHOLE", "Shares", "strip"]
+__all__ = ["WHOLE", "Shares", "strip", "strips"]
+
+Ints = NDArray[np.int64]
 
 Shares = tuple[Fraction, Fraction]
 """A part of the width, from one share of it to another, both 0 to 1."""
@@ -41,11 +45,22 @@ def _step(rows: int) -> int:
 
 def strip(rows: int, columns: int, start: Fraction, end: Fraction) -> Intervals:
     """The windows of an output of ``rows`` × ``columns`` between two shares of its width, 0 to 1."""
+    return strips(rows, columns, [(start, end)])[0]
+
+
+def strips(rows: int, columns: int, shares: Sequence[Shares]) -> list[Intervals]:
+    """The same for several parts of the width."""
     phase = np.arange(rows, dtype=np.int64) * _step(rows) % rows
-
-    def boundary(share: Fraction) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        over = columns * share.numerator * rows + phase * share.denominator
-        return np.minimum(over // (share.denominator * rows), columns)
-
     first = np.arange(rows, dtype=np.int64) * columns
-    return Intervals.joined(first + boundary(start), first + boundary(end))
+
+    def boundaries(each: list[Fraction]) -> Ints:
+        numerator, denominator = (
+            np.array(values, np.int64)[:, None]
+            for values in ([share.numerator for share in each], [share.denominator for share in each])
+        )
+        over = columns * numerator * rows + phase * denominator
+        return (first + np.minimum(over // (denominator * rows), columns)).ravel()
+
+    starts, ends = ([share[side] for share in shares] for side in (0, 1))
+    owner = np.repeat(np.arange(len(shares)), rows)
+    return Intervals.each_joined(boundaries(starts), boundaries(ends), owner, len(shares))

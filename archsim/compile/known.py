@@ -6,7 +6,7 @@ bandwidths, share all of it, and so do those of one network on other boards in p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from collections.abc import Sequence as Seq
 from typing import Any, TypeVar
 
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.compile.connect import Bundle, Sequences, Sink, Source, bundles, likeness
-from archsim.compile.deal import Shares, strip
-from archsim.compile.reads import Intervals, Reads, Window, reads_of
+from archsim.compile.deal import Shares, strip, strips
+from archsim.compile.reads import Intervals, Reads, Window, all_reads, reads_of
 from archsim.program import Program
 
 __all__ = ["MOST_VALUES", "Known", "known"]
@@ -48,6 +48,26 @@ class Known:
         """What the windows of such a strip read, ``each`` of them a firing."""
         key = window, rows, columns, share, each
         return _kept(self._reads, key, lambda: reads_of(window, self.strip(rows, columns, share), each))
+
+    def work_out(
+        self, rows: int, columns: int, shares: Iterable[Shares], window: Window | None = None, each: Iterable[int] = ()
+    ) -> None:
+        """Keep the strips of all ``shares``, which are then worked out together; and, with a ``window``, what each of
+        them reads, ``each`` of its windows a firing."""
+        wanted = list(shares)
+        new = [share for share in dict.fromkeys(wanted) if (rows, columns, share) not in self._strips]
+        for share, made in zip(new, strips(rows, columns, new) if new else (), strict=True):
+            self._strips[rows, columns, share] = made
+        if window is None:
+            return
+        both = [
+            (share, n)
+            for share, n in dict.fromkeys(zip(wanted, each, strict=True))
+            if (window, rows, columns, share, n) not in self._reads
+        ]
+        sets = [self._strips[rows, columns, share] for share, _ in both]
+        for (share, n), found in zip(both, all_reads(window, sets, [n for _, n in both]) if both else (), strict=True):
+            self._reads[window, rows, columns, share, n] = found
 
     def reads(self, key: Hashable, make: Callable[[], Reads]) -> Reads:
         """Other reads, which follow from ``key``."""

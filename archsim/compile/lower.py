@@ -188,8 +188,10 @@ class _Lowering(Riders):
         if layer.private:
             yield from self._private_groups(layer, window)
             return
-        for (first, count), members in sorted(self.groups[layer.name].items()):
-            share = Fraction(first, copies), Fraction(first + count, copies)
+        groups = sorted(self.groups[layer.name].items())
+        shares = [(Fraction(first, copies), Fraction(first + count, copies)) for (first, count), _ in groups]
+        self.known.work_out(rows, window.columns_out, shares, window, [count for (_, count), _ in groups])
+        for ((first, count), members), share in zip(groups, shares, strict=True):
             reads = self._read(window, rows, share, count)
             windows, firings = self._strip(rows, window.columns_out, share), len(reads.need)
             yield _Group(layer, first, count, windows.size, firings), members, share, windows, reads
@@ -278,7 +280,9 @@ class _Lowering(Riders):
         )
         capacity = IN_REGISTERS if timing.overlap else 1
         builder.local(f"{name} operands", fetch, mvm, group.firings, bits, hops, capacity)
-        self.core_work.count_mvm(part, group.firings if group.layer.private else group.windows)
+        windows = group.firings if group.layer.private else group.windows
+        key = "mvm", layer, placement.part, windows
+        builder.work.same(key, lambda: self.core_work.count_mvm(part, windows))
         return fetch, mvm
 
     def _array_hop(self, group: _Group, part: Part, tile: int) -> list[Hop]:

@@ -39,6 +39,10 @@ COARSER = 1.25
 """The ratio of intervals between two attempts when buffers came out too small in all before."""
 
 
+KEPT = 8
+"""The placements that are kept of each way to plan."""
+
+
 def once(graph: Graph) -> Copies:
     """One copy of each layer, or of each of its experts."""
     return {layer.name: layer.copies or 1 for layer in graph.matrix_layers}
@@ -137,6 +141,7 @@ class Planner:
         self._slots = {layer.name: slice_layer(layer, shape) for layer in self.layers}
         self._demand = {layer.name: _demand(graph, layer, riders[layer.name], tile) for layer in self.layers}
         self._plans: dict[tuple[str, int], Mapped] = {}
+        self._placed: dict[tuple[tuple[int, ...], Order, bool], list[Placement] | None] = {}
         self._least_pace: int | None = None
 
     def most_copies(self) -> Copies:
@@ -158,8 +163,15 @@ class Planner:
         return self._plans[key]
 
     def place(self, copies: Copies, order: Order, *, strict: bool) -> list[Placement] | None:
-        """Where everything stands; None if it does not fit."""
-        return place(self.mapped(copies), copies, self.room, self.spatial, order, strict=strict)
+        """Where everything stands; None if it does not fit.  The latest answers are kept: the search for balanced
+        copies asks for what is then tried, and attempts at ever fewer copies come to be the same."""
+        key = tuple(copies[layer.name] for layer in self.layers), order, strict
+        if key not in self._placed:
+            found = place(self.mapped(copies), copies, self.room, self.spatial, order, strict=strict)
+            while len(self._placed) >= KEPT:
+                del self._placed[next(iter(self._placed))]
+            self._placed[key] = found
+        return self._placed[key]
 
     def least_pace(self) -> int:
         """The smallest windows an image of each copy for which the board has cores enough."""

@@ -11,13 +11,27 @@ convolution or where an image is enlarged; a length of 1 is so repeated.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Intervals", "Reads", "Window", "full_window", "only", "past_reads", "reads_of", "whole_reads"]
+__all__ = [
+    "Intervals",
+    "Reads",
+    "Window",
+    "all_reads",
+    "flat",
+    "full_window",
+    "only",
+    "past_reads",
+    "reads_of",
+    "starts",
+    "whole_reads",
+]
 
 Ints = NDArray[np.int64]
 
@@ -31,19 +45,24 @@ class Intervals:
 
     @classmethod
     def joined(cls, low: Ints, high: Ints) -> Intervals:
-        """Those of the intervals, given in order and disjoint, that are not empty; touching ones become one."""
-        used = high > low
-        low, high = low[used], high[used]
-        apart = low[1:] > high[:-1]
-        first, last = np.ones(len(low), bool), np.ones(len(low), bool)
-        first[1:] = last[:-1] = apart
-        return cls(low[first], high[last])
+        """Those of the intervals that are not empty; touching and overlapping ones become one."""
+        return cls.each_joined(low, high, np.zeros(len(low), np.int64), 1)[0]
 
     @classmethod
-    def where(cls, chosen: NDArray[np.bool_]) -> Intervals:
-        """The pixels at which ``chosen`` holds."""
-        edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).astype(np.int64)
-        return cls(edges[::2], edges[1::2])
+    def each_joined(cls, low: Ints, high: Ints, owner: Ints, owners: int) -> list[Intervals]:
+        """The same for each of several owners of intervals, which are numbered from 0."""
+        used = high > low
+        low, high, owner = low[used], high[used], owner[used]
+        width = int(high.max(initial=0)) + 1  # lays the pixels of one owner above those of the one before, apart
+        low, high = low + owner * width, high + owner * width
+        order = np.argsort(low, kind="stable")
+        low, high = low[order], np.maximum.accumulate(high[order])
+        first, last = np.ones(len(low), bool), np.ones(len(low), bool)
+        first[1:] = last[:-1] = low[1:] > high[:-1]
+        low, high = low[first], high[last]
+        edges = np.searchsorted(low, np.arange(owners + 1) * width).tolist()
+        low, high = low % width, high % width
+        return [cls(low[start:end], high[start:end]) for start, end in pairwise(edges)]
 
     @cached_property
     def _before(self) -> Ints:
@@ -67,6 +86,21 @@ class Intervals:
         index = np.searchsorted(self.low, bound, side="right") - 1
         inside = np.clip(bound - self.low[index], 0, self.high[index] - self.low[index])
         return np.where(index < 0, 0, self._before[np.maximum(index, 0)] + inside)
+
+
+def starts(counts: Ints) -> Ints:
+    """Where the values of each begin that has so many, and where all end."""
+    return np.concatenate(([0], np.cumsum(counts)))
+
+
+def flat(sets: Sequence[Intervals]) -> tuple[Ints, Ints]:
+    """The pixels of all sets, one set after the other, and the place of each pixel's set among them."""
+    low, high = (np.concatenate(bounds) for bounds in ([s.low for s in sets], [s.high for s in sets]))
+    length = high - low
+    end = np.cumsum(length)
+    pixels = np.arange(end[-1] if len(end) else 0) + np.repeat(low - end + length, length)
+    owner = np.repeat(np.arange(len(sets)), [len(s.low) for s in sets])
+    return pixels, np.repeat(owner, length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +155,34 @@ def _first(index: Ints, axis: int, window: Window) -> Ints:
 
 def reads_of(window: Window, windows: Intervals, each: int) -> Reads:
     """What is read by ``windows``, in order and ``each`` of them a firing."""
-    numbers = windows.numbers
+    return all_reads(window, [windows], [each])[0]
+
+
+def all_reads(window: Window, sets: Sequence[Intervals], each: Sequence[int]) -> list[Reads]:
+    """The same for several sets of windows, each with a number of its own a firing: worked out together, since sets
+    are many and small."""
+    numbers, owner = flat(sets)
     y, x = numbers // window.columns_out, numbers % window.columns_out
     row, column = _last(y, 0, window, window.rows_in), _last(x, 1, window, window.columns_in)
     bound = np.where((row < 0) | (column < 0), 0, row * window.columns_in + column + 1)
     start = _first(y, 0, window) * window.columns_in + _first(x, 1, window)
-    later = np.concatenate((np.minimum.accumulate(start[::-1])[::-1][1:], [window.pixels_in]))
-    lasts = np.minimum(np.arange(each, len(numbers) + each, each), len(numbers)) - 1
-    need = np.maximum.accumulate(bound)[lasts]
-    free = np.maximum.accumulate(later)[lasts]
-    return Reads(_pixels(window, windows), need, free)
+    counts = np.bincount(owner, minlength=len(sets))
+    ends = np.cumsum(counts)
+    above = owner * (max(window.pixels_in, int(bound.max(initial=0)), int(start.max(initial=0))) + 1)
+    later = np.full_like(start, window.pixels_in)
+    later[:-1] = np.minimum.accumulate((start + above)[::-1])[::-1][1:] - above[1:]
+    later[ends[counts > 0] - 1] = window.pixels_in
+    firings = -(-counts // np.array(each, np.int64))
+    edges = starts(firings)
+    turn = np.arange(edges[-1]) + np.repeat(1 - edges[:-1], firings)
+    lasts = (
+        np.repeat(ends - counts, firings) + np.minimum(turn * np.repeat(each, firings), np.repeat(counts, firings)) - 1
+    )
+    need = (np.maximum.accumulate(bound + above) - above)[lasts]
+    free = (np.maximum.accumulate(later + above) - above)[lasts]
+    pixels = _pixels(window, numbers, owner, len(sets))
+    each_firing = zip(pixels, pairwise(edges.tolist()), strict=True)
+    return [Reads(own, need[low:high], free[low:high]) for own, (low, high) in each_firing]
 
 
 def past_reads(pixels: int, windows: int, each: int) -> Reads:
@@ -157,9 +209,10 @@ def only(reads: Reads, first: int, end: int) -> Reads:
     return replace(reads, pixels=Intervals.joined(low, high))
 
 
-def _pixels(window: Window, windows: Intervals) -> Intervals:
-    """The pixels that ``windows`` read: of each window, in each of its rows, from its first column to its last."""
-    y, x = np.divmod(windows.numbers, window.columns_out)
+def _pixels(window: Window, windows: Ints, owner: Ints, owners: int) -> list[Intervals]:
+    """The pixels that the ``windows`` of each owner read: of each window, in each of its rows, from its first column to
+    its last."""
+    y, x = np.divmod(windows, window.columns_out)
     reach = (window.kernel[1] - 1) * window.dilation[1] + 1
     left = np.maximum(window.start(x, 1), 0)
     right = np.minimum(window.start(x, 1) + reach, window.columns_in)
@@ -168,6 +221,4 @@ def _pixels(window: Window, windows: Intervals) -> Intervals:
     read = (rows >= 0) & (rows < window.rows_in) & (right > left)[:, None]
     start = (rows * window.columns_in + left[:, None])[read]
     end = (rows * window.columns_in + right[:, None])[read]
-    length = window.pixels_in + 1
-    depth = np.cumsum(np.bincount(start, minlength=length) - np.bincount(end, minlength=length))
-    return Intervals.where(depth[:-1] > 0)
+    return Intervals.each_joined(start, end, np.broadcast_to(owner[:, None], read.shape)[read], owners)

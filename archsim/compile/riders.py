@@ -144,6 +144,7 @@ class Riders(Base):
         rows, columns = layer.grid
         sinks: list[Sink] = []
         sources: list[Source] = []
+        self._work_out(layer, main, window)
         for source in main.sources:
             windows = self._strip(rows, columns, source.share)
             if windows.size and layer.op == "globalpool":
@@ -161,6 +162,15 @@ class Riders(Base):
         for name, tensor in zip(layer.inputs, operands, strict=True):
             self.builder.connect(f"{name} > {layer.name}", tensor.sources, sinks, tensor.pixels)
         return Tensor(layer.output_shape[0], rows, columns, tuple(sources))
+
+    def _work_out(self, layer: Layer, main: Tensor, window: Window) -> None:
+        """The strips of a layer in the tiles of ``main`` and what they read, all of them together."""
+        rows, columns = layer.grid
+        self.known.work_out(rows, columns, [source.share for source in main.sources])
+        if layer.op != "globalpool":
+            each = [-(-self._strip(rows, columns, s.share).size // s.firings) for s in main.sources]
+            sized = [(source.share, n) for source, n in zip(main.sources, each, strict=True) if n]
+            self.known.work_out(rows, columns, [share for share, _ in sized], window, [n for _, n in sized])
 
     def _accumulator(self, layer: Layer, source: Source, main: Tensor) -> tuple[Sink, Source]:
         """A global pool: takes the pixels of all strips as they come and puts out one value a channel at the end."""

@@ -105,6 +105,10 @@ class Board:
         """The chip on which a tile stands."""
         return tile // self.tiles_per_chip
 
+    def on_one_chip(self, source: int, target: int) -> bool:
+        """Whether a token stays on a chip between two places; the host is on none."""
+        return HOST not in (source, target) and self.chip_of(source) == self.chip_of(target)
+
     def router_of(self, tile: int) -> Router:
         """The router of a tile, on its own chip."""
         return self.network.routers[tile % self.tiles_per_chip]
@@ -129,22 +133,30 @@ class Board:
         """
         if source == target:
             return ()
-        if HOST not in (source, target) and self.chip_of(source) == self.chip_of(target):
+        if self.on_one_chip(source, target):
             chip = self.chip_of(source)
-            inner = self._channels(chip, self.router_of(source), self.router_of(target))
+            inner = self.channels(chip, self.router_of(source), self.router_of(target))
             return (("inject", source), *inner, ("eject", target))
-        out: list[LinkKey] = []
-        if source != HOST:
-            chip, start = self.chip_of(source), self.router_of(source)
-            port = self._port_of(source)
-            out += [("inject", source), *self._channels(chip, start, self.ports[port]), ("chip-out", chip, port)]
-        if target != HOST:
-            chip, end = self.chip_of(target), self.router_of(target)
-            port = self._port_of(target) if entry is None else entry
-            out += [("chip-in", chip, port), *self._channels(chip, self.ports[port], end), ("eject", target)]
-        return tuple(out)
+        return (*self.leaving(source), *self.entering(target, entry))
 
-    def _channels(self, chip: int, start: Router, end: Router) -> tuple[LinkKey, ...]:
+    def leaving(self, source: int) -> tuple[LinkKey, ...]:
+        """The links from a tile to the switch between the chips; none from the host, which is at it."""
+        if source == HOST:
+            return ()
+        chip, port = self.chip_of(source), self._port_of(source)
+        inner = self.channels(chip, self.router_of(source), self.ports[port])
+        return (("inject", source), *inner, ("chip-out", chip, port))
+
+    def entering(self, target: int, entry: int | None = None) -> tuple[LinkKey, ...]:
+        """The links from that switch to a tile, by the chip-to-chip link ``entry`` as in :meth:`path`."""
+        if target == HOST:
+            return ()
+        chip, port = self.chip_of(target), self._port_of(target) if entry is None else entry
+        inner = self.channels(chip, self.ports[port], self.router_of(target))
+        return (("chip-in", chip, port), *inner, ("eject", target))
+
+    def channels(self, chip: int, start: Router, end: Router) -> tuple[LinkKey, ...]:
+        """The channels from one router of a chip to another."""
         steps = self._steps.get((start, end))
         if steps is None:
             routers = [start, *(node for node, _ in self.network.routing.path(start, end))]

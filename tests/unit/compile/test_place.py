@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archsim.compile import planner as planner_module
 from archsim.compile.place import Demand, Mapped, Room, place
 from archsim.compile.planner import Planner
 from archsim.compile.slicing import ECONOMIES, parts_of, slice_layer, slot_shape
@@ -130,3 +131,24 @@ def test_a_network_that_fits_exactly_once_is_placed_with_its_single_window_layer
     planner = Planner(graph, CHIP, 17, 0.9, ECONOMIES[-1])
     once = dict.fromkeys((layer.name for layer in graph.matrix_layers), 1)
     assert any(planner.place(once, order, strict=False) for order in ORDERS)
+
+
+def test_what_was_asked_before_is_not_placed_anew(monkeypatch):
+    calls = []
+
+    def counting(*given: object, **how: object) -> object:
+        calls.append(given)
+        return place(*given, **how)
+
+    monkeypatch.setattr(planner_module, "place", counting)
+    planner = Planner(network([16, 16, 16], {"conv": 8, "kernel": 3, "name": "c"}), CHIP, 1, 0.9)
+    first = [planner.place({"c": copies}, "network", strict=True) for copies in (1, 2)]
+    again = [planner.place({"c": copies}, "network", strict=True) for copies in (1, 2)]
+    assert first == again
+    assert len(calls) == 2
+    assert planner.place({"c": 2}, "network", strict=False) == first[1]
+    assert len(calls) == 3
+    for copies in range(3, 3 + planner_module.KEPT):
+        planner.place({"c": copies}, "network", strict=True)
+    planner.place({"c": 1}, "network", strict=True)
+    assert len(calls) == 4 + planner_module.KEPT

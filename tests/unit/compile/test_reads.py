@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsim.compile.deal import WHOLE, strip
-from archsim.compile.reads import Intervals, Window, full_window, reads_of
+from archsim.compile.deal import WHOLE, strip, strips
+from archsim.compile.reads import Intervals, Window, all_reads, full_window, reads_of
 
 
 @st.composite
@@ -94,7 +95,8 @@ def test_a_stride_wider_than_the_kernel_leaves_pixels_unread_and_frees_them():
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40))
 def test_intervals_count_the_pixels_below_a_bound(chosen):
-    intervals = Intervals.where(np.array(chosen))
+    own = np.flatnonzero(chosen)
+    intervals = Intervals.joined(own, own + 1)
     expected = [k for k, is_in in enumerate(chosen) if is_in]
     assert intervals.numbers.tolist() == expected
     assert intervals.size == len(expected)
@@ -105,3 +107,19 @@ def test_intervals_count_the_pixels_below_a_bound(chosen):
 def test_touching_intervals_join_and_empty_ones_go():
     joined = Intervals.joined(np.array([0, 3, 5, 9]), np.array([3, 3, 7, 10]))
     assert (joined.low.tolist(), joined.high.tolist()) == ([0, 5, 9], [3, 7, 10])
+
+
+@given(windows(), st.lists(st.integers(0, 20), min_size=2, max_size=5), st.data())
+def test_what_is_worked_out_together_is_what_each_gives_alone(window_rows, cuts, data):
+    window, rows = window_rows
+    shares = [(Fraction(low, 20), Fraction(high, 20)) for low, high in pairwise(sorted(cuts))]
+    together = strips(rows, window.columns_out, shares)
+    alone = [strip(rows, window.columns_out, *share) for share in shares]
+    each = [data.draw(st.integers(1, 5)) for _ in shares]
+    for ours, theirs in zip(together, alone, strict=True):
+        assert ours.numbers.tolist() == theirs.numbers.tolist()
+    single = [reads_of(window, windows, n) for windows, n in zip(alone, each, strict=True)]
+    for ours, theirs in zip(all_reads(window, together, each), single, strict=True):
+        assert ours.pixels.low.tolist() == theirs.pixels.low.tolist()
+        assert ours.pixels.high.tolist() == theirs.pixels.high.tolist()
+        assert (ours.need.tolist(), ours.free.tolist()) == (theirs.need.tolist(), theirs.free.tolist())
