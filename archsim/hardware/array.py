@@ -52,8 +52,8 @@ def _has_values(core: Core, wires: bool) -> None:
     """NumericError for what has a time and an energy, and no value."""
     encoding, row = core.encoding, core.the("adc")[0]
     refused = {
-        "core.encoding.karatsuba": encoding.karatsuba,
-        "core.encoding.conversions_per_output": encoding.conversions_per_output > 1,
+        "core.encoding.product": encoding.karatsuba,
+        "core.encoding.conversions_per_output": (encoding.conversions_per_output or 1) > 1,
         f"core.components.{row}.resolutions": adc(core).resolutions is not None,
     }
     for key, given in refused.items():

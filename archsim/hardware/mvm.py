@@ -117,7 +117,7 @@ def _sums(core: Core, used_columns: int | None = None) -> Fraction:
     if used_columns is not None and not encoding.convert_unused_columns:
         columns = used_columns
     if "slices" in encoding.accumulate:
-        return Fraction(columns * encoding.conversions_per_output, cells_per_weight(core))
+        return Fraction(columns * (encoding.conversions_per_output or 1), cells_per_weight(core))
     units = encoding.unit_columns if encoding.convert_unit_columns else 0
     return Fraction(encoding.conversions(columns) + units)
 

@@ -23,7 +23,19 @@ from archsim.spec.tile import Tile
 
 __all__ = ["hardware_tables", "plain_text", "print_wide", "show_hardware"]
 
-_HIDDEN = ("kind", "count", "power", "area", "source", "status", "assumed", "note", "by_bits", "resolutions", "static_share")
+_HIDDEN = (
+    "kind",
+    "count",
+    "power",
+    "area",
+    "source",
+    "status",
+    "assumed",
+    "note",
+    "by_bits",
+    "resolutions",
+    "static_share",
+)
 
 
 def _load(kind: str, name: str, overrides: Sequence[str]) -> Loaded[Any]:

@@ -58,14 +58,14 @@ class Encoding(Strict):
     accumulate: Literal["none", "steps", "slices", "steps-and-slices"] = "none"
     """What is added up in the analog domain before it is converted: the sums of all input steps, which are then
     converted while those of the next MVM add up; or those of a weight's slices; or both."""
-    conversions_per_output: Annotated[int, Field(ge=1, le=64)] = 1
-    """With slices accumulated: in how many parts the sum of an output is converted."""
+    conversions_per_output: Annotated[int, Field(ge=1, le=64)] | None = None
+    """With slices accumulated: in how many parts the sum of an output is converted; by default in one."""
     rows_at_once: Annotated[int, Field(ge=1)] | None = None
     """Rows that are driven together; each further group of rows takes all input steps again, and its sums are added
     digitally.  By default all rows of an array."""
-    karatsuba: bool = False
-    """Whether halves of inputs and weights are multiplied in three products instead of four (Karatsuba and Ofman,
-    1962): low by low and high by high side by side, and then the sums of the halves."""
+    product: Literal["whole", "karatsuba"] = "whole"
+    """``karatsuba``: halves of inputs and weights are multiplied in three products instead of four (Karatsuba and
+    Ofman, 1962): low by low and high by high side by side, and then the sums of the halves."""
     speculation: Speculation | None = None
     unit_columns: Annotated[int, Field(ge=0, le=16)] = 0
     """Columns beside those of the weights, which sum the inputs."""
@@ -139,6 +139,11 @@ class Encoding(Strict):
         once = -(-bits // dac_bits)
         return {"twos-complement": once + 1, "two-phase": 2 * once}.get(scheme, once)
 
+    @property
+    def karatsuba(self) -> bool:
+        """Whether there are three products of halves."""
+        return self.product == "karatsuba"
+
     @model_validator(mode="after")
     def _whole(self) -> Encoding:
         if self.slice_bits is not None:
@@ -154,21 +159,21 @@ class Encoding(Strict):
         """Refuses what has no meaning together."""
         odd = self.weight_bits % 2 or self.input_bits % 2
         rules = (
-            ("karatsuba", self.karatsuba and bool(odd), "needs an even number of bits of weights and inputs"),
-            ("karatsuba", self.karatsuba and self.scheme != "offset", "needs the scheme 'offset'"),
-            ("karatsuba", self.karatsuba and self.slice_bits is not None, "does not go with slice_bits"),
-            ("karatsuba", self.karatsuba and self.accumulate != "none", "does not go with accumulate"),
+            ("product", self.karatsuba and bool(odd), "karatsuba needs an even number of bits of weights and inputs"),
+            ("product", self.karatsuba and self.scheme != "offset", "karatsuba needs the scheme 'offset'"),
+            ("product", self.karatsuba and self.slice_bits is not None, "karatsuba does not go with slice_bits"),
+            ("product", self.karatsuba and self.accumulate != "none", "karatsuba does not go with accumulate"),
             ("speculation", self.speculation is not None and self.karatsuba, "does not go with karatsuba"),
             ("speculation", self.speculation is not None and self.accumulate != "none", "does not go with accumulate"),
             (
                 "conversions_per_output",
-                self.conversions_per_output > 1 and "slices" not in self.accumulate,
+                self.conversions_per_output is not None and "slices" not in self.accumulate,
                 "needs slices in accumulate",
             ),
         )
         for key, broken, why in rules:
             if broken:
-                raise PydanticCustomError("encoding", "{key} {why}", {"key": key, "why": why, "at": key})
+                raise PydanticCustomError("encoding", "{why}", {"why": why, "at": key})
 
 
 class Device(Strict):
