@@ -57,7 +57,9 @@ def test_accumulated_slices_of_a_weight_are_converted_together() -> None:
     keys.append("core.encoding.conversions_per_output=10")
     tile = load_tile("isaac", keys).model
     assert conversions_per_read(tile.core) == Fraction(10 * 128, 8 * 16)
-    with pytest.raises(NumericError, match=r"^core.encoding.conversions_per_output: is simulated in time and energy and"):
+    with pytest.raises(
+        NumericError, match=r"^core.encoding.conversions_per_output: is simulated in time and energy and"
+    ):
         array_config(tile)
 
 

@@ -46,7 +46,8 @@ def test_a_recalled_figure_is_no_target_even_if_it_fits() -> None:
     ("keys", "message"),
     [
         ({"missing": "x", "reason": "y"}, "a figure that cannot be computed has no reason and no reading"),
-        ({"at": {"a": 1}}, "'at' needs its words in 'when'"),
+        ({"at": {"a": 1}}, "'at' and 'over_at' need their words in 'when'"),
+        ({"over_at": {"a": 1}, "when": "x"}, "'over_at' needs 'over', the chip that it is about"),
     ],
 )
 def test_what_makes_no_sense_together_is_refused(keys: dict[str, Any], message: str) -> None:
