@@ -179,8 +179,10 @@ def free(chip: Chip, path: tuple[str, ...]) -> bool:
     """Whether no cost or time depends on the key: of a row without power, or of one that another key decides for."""
     at = path.index("components") if "components" in path else None
     core = chip.tile.core
-    if at is None and path[-1] == "weight_bits" and not core.digital:  # the slices of a weight are said one by one
-        return core.encoding.slice_bits is not None or getattr(core.the("adc")[1], "resolutions", None) is not None
+    if at is None and not core.digital and "encoding" in path:  # steps and slices that are said one by one
+        table = getattr(core.the("adc")[1], "resolutions", None) is not None
+        widths = core.encoding.slice_bits is not None
+        return {"weight_bits": table or widths, "input_bits": table}.get(path[-1], "slice_bits" in path)
     if at is None:
         return core.digital and ".".join(path) in DIGITAL
     rows = {**chip.components, **chip.tile.components, **chip.tile.core.components}
