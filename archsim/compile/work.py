@@ -10,6 +10,7 @@ from archsim.compile.slicing import Part, slot_shape
 from archsim.hardware.energy import EACH_COLUMN
 from archsim.hardware.mac import lanes_a_step, mac_array, weight_memory
 from archsim.hardware.mvm import (
+    arrays_in_use,
     conversions_per_read,
     crossbar,
     input_steps,
@@ -60,7 +61,8 @@ class CoreWork:
         """Count the MVMs of ``windows`` windows in ``part``."""
         each = windows * part.count * self.shape.arrays * self.steps
         reads = _whole(each * self.reading)
-        dacs_a_slot = self._count("dac") / (self.shape.per_core * self.shape.rows)
+        dacs = self._count("dac") * arrays_in_use(self.core) / crossbar(self.core).count
+        dacs_a_slot = dacs / (self.shape.per_core * self.shape.rows)
         drives = self.steps // row_groups(self.core) * float(self.reading)
         converted = _whole(each * conversions_per_read(self.core, self._used_columns(part)))
         again = reads_per_step(self.core, self._used_columns(part))

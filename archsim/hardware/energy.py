@@ -44,7 +44,8 @@ def actions_per_mvm(core: Core, row: Component) -> Fraction:
     arrays = arrays_in_use(core)
     if row.kind in ("adc", "shift-add"):
         return steps * arrays * conversions_per_read(core)
-    each = {"crossbar": Fraction(arrays * reads), "dac": Fraction(row.count * reads, row_groups(core))}
+    drives = Fraction(row.count * reads * arrays, row_groups(core) * array.count)
+    each = {"crossbar": Fraction(arrays * reads), "dac": drives}
     return steps * reading_share(core) * each.get(row.kind, Fraction(arrays * array.columns))
 
 

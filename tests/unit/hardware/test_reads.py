@@ -44,6 +44,7 @@ def test_two_products_of_halves_and_one_of_their_sums() -> None:
     assert arrays_in_use(newton) == 13  # of 16
     adc, crossbar = newton.components["adc"], newton.components["crossbar"]
     assert actions_per_mvm(newton, crossbar) == 109
+    assert actions_per_mvm(newton, newton.components["dac"]) == 109 * 128
     assert actions_per_mvm(newton, adc) == 109 * 128
     assert step_ps(newton, adc) == 100_000  # the 8 arrays that are read have an ADC each
     plain = core("newton", "core.encoding.product=whole")
