@@ -7,6 +7,9 @@ where that is longer.  The groups are pipelined, so that with S steps and groups
     interval = S d                              (with overlap)
     latency  = (before + S + steps - 1 + after) d
 
+Where sums add up over all input steps before they are converted, the converters work on them while those of the next
+MVM add up: the interval is the same, and S - 1 more steps pass before the last is converted.
+
 ISAAC (Shafiee et al., ISCA 2016, Fig. 4): 1 + (16 + 3 - 1) + 3 = 22 cycles of 100 ns, a new one every 16.
 PUMA (Ankit et al., ASPLOS 2019): 16 + 3 - 1 = 18 stages of 128 ns = 2304 ns.
 
@@ -147,18 +150,18 @@ class MvmTiming:
     after_ps: tuple[int, ...]
     steps: int
     overlap: bool
+    passes: int = 1
+    """How often all input steps pass until the last sum is converted: twice if they are accumulated before."""
 
     @property
     def latency_ps(self) -> int:
         """From the start of the first group to the end of the last, for a single MVM."""
-        slowest = max(self.steps_ps)
-        through = sum(self.steps_ps) + (self.steps - 1) * slowest
-        return sum(self.before_ps) + through + sum(self.after_ps)
+        return sum(self.before_ps) + self.core_latency_ps + sum(self.after_ps)
 
     @property
     def core_latency_ps(self) -> int:
         """The part of the latency between the groups ``before`` and ``after``."""
-        return sum(self.steps_ps) + (self.steps - 1) * max(self.steps_ps)
+        return sum(self.steps_ps) + self.passes * (self.steps - 1) * max(self.steps_ps)
 
     @property
     def interval_ps(self) -> int:
@@ -193,6 +196,7 @@ def mvm_timing(tile: Tile) -> MvmTiming:
         durations(pipeline.after, False),
         input_steps(core),
         pipeline.overlap,
+        2 if "steps" in core.encoding.accumulate else 1,
     )
 
 

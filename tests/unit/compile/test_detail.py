@@ -217,6 +217,21 @@ def test_where_no_time_is_left_a_row_takes_1_ps_from_the_longest() -> None:
         shares(["dac", "crossbar", "sample_hold"], 2)
 
 
+@pytest.mark.parametrize("chip", ["newton", "raella", "forms", "pipelayer"])
+def test_products_tries_and_groups_of_rows_take_the_same_time_at_both_levels(chip: str) -> None:
+    folded, chain = (on(chip, detail=detail).program for detail in (frozenset[str](), BOTH))
+    assert compiled.run(folded).makespan == compiled.run(chain).makespan
+
+
+def test_sums_that_are_accumulated_over_steps_have_no_chain() -> None:
+    with pytest.raises(CompileError) as caught:
+        on("isaac-ce", "tile.core.encoding.accumulate=steps")
+    assert str(caught.value) == (
+        "tile 'isaac': component detail has no chain for sums that are accumulated over input steps "
+        "(core.encoding.accumulate: steps); simulate them at core detail"
+    )
+
+
 # -- any sequences ----------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from archsim.errors import ArchsimError, NumericError
 from archsim.hardware.array import array_config
+from archsim.hardware.causes import latency_parts
 from archsim.hardware.mvm import cells_per_weight, conversions_per_read, input_steps, mvm_timing, step_ps
 from archsim.numeric.encode import planes
 from archsim.spec.loader import load_tile
@@ -48,7 +49,10 @@ def test_sums_that_are_accumulated_over_the_steps_are_converted_while_the_next_a
     assert array_config(tile).accumulate == "steps"
     assert conversions_per_read(tile.core) == Fraction(128, 16)
     assert step_ps(tile.core, tile.core.components["adc"]) == 6_250  # 8 x 8 conversions of 10.24 a ns
-    assert mvm_timing(tile).interval_ps == 16 * 100_000
+    timing, plain = mvm_timing(tile), mvm_timing(load_tile("isaac").model)
+    assert timing.interval_ps == plain.interval_ps == 16 * 100_000
+    assert timing.latency_ps == plain.latency_ps + 15 * 100_000  # the sums of all steps wait for the last
+    assert sum(time for _, time in latency_parts(tile)) == timing.core_latency_ps
 
 
 def test_accumulated_slices_of_a_weight_are_converted_together() -> None:
