@@ -78,6 +78,11 @@ def with_components(program: Program, tile: Tile, layers: frozenset[str]) -> Pro
     flows between them after all flows.
     """
     chosen = [k for k, stage in enumerate(program.stages) if stage.component == "mvm" and stage.layer in layers]
+    if chosen and "steps" in tile.core.encoding.accumulate:
+        raise CompileError(
+            f"tile {tile.name!r}: component detail has no chain for sums that are accumulated over input steps "
+            f"(core.encoding.accumulate: {tile.core.encoding.accumulate}); simulate them at core detail"
+        )
     return _Expansion(program, tile, chosen).program() if chosen else program
 
 

@@ -312,7 +312,7 @@ class _Lowering(Riders):
             hops = self._units(group, placement.tile, operations)
             layer, tile = group.layer.name, placement.tile
             stage = builder.stage(name, group.firings, 1, 1, kind="sum", layer=layer, tile=tile)
-            builder.local(f"{name} own", mvms[placement], stage, group.firings, bits, hops, IN_REGISTERS)
+            builder.local(f"{name} own", mvms[placement], stage, group.firings, bits, hops, self.results)
         else:
             start = self._units(group, placement.tile, operations)
         if parent is not None:
@@ -337,7 +337,7 @@ class _Lowering(Riders):
         hops = self._units(group, owner.tile, operations)
         after = self._after() - self.builder.delay(hops)
         out = self._out_stage(name, layer.name, owner.tile, group.firings, values, after)
-        self.builder.local(f"{name} sums", mvm, out, group.firings, bits, hops, IN_REGISTERS)
+        self.builder.local(f"{name} sums", mvm, out, group.firings, bits, hops, self.results)
         self.core_work.count_out(values, group.windows)
         return out
 

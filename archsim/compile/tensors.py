@@ -69,6 +69,7 @@ class Base:
         self.cycle_ps = builder.tile.cycle_ps
         self.timing: MvmTiming = mvm_timing(self.tile)
         self.core_work = core_work(self.tile, builder.work)
+        self.results = IN_REGISTERS + self.timing.passes - 1  # one more waits in analog buffers, where sums do
         self.tensors: dict[str, Tensor] = {}
         self.known = builder.known
 

@@ -7,8 +7,17 @@ from math import ceil
 
 from archsim.compile.builder import Work
 from archsim.compile.slicing import Part, slot_shape
+from archsim.hardware.energy import EACH_COLUMN
 from archsim.hardware.mac import lanes_a_step, mac_array, weight_memory
-from archsim.hardware.mvm import conversions_per_read, crossbar, input_steps, reads_per_step
+from archsim.hardware.mvm import (
+    arrays_in_use,
+    conversions_per_read,
+    crossbar,
+    input_steps,
+    reading_share,
+    reads_per_step,
+    row_groups,
+)
 from archsim.spec.tile import Tile
 from archsim.units import duration_ps
 
@@ -20,8 +29,9 @@ class CoreWork:
 
     For one window, a part of s slots of a arrays each, in S input steps:
 
-    * crossbar: s·a·S reads; sample-and-hold: one sample a column and read; ADC and shift-and-add: one conversion and
-      one addition a converted column and read
+    * crossbar: s·a·S reads, less what Karatsuba's products leave out; sample-and-hold, transimpedance amplifier and
+      analog buffer: one action a column and read; ADC and shift-and-add: one conversion and one addition a converted
+      column and read
     * DAC: one drive a used row and step, once for each slot where its arrays share their DACs
     * input register: each used row written once and read once, output register likewise for each output
     * instructions, where cores run them: loads and stores of ``width`` values, and one for the MVM, a slot
@@ -33,6 +43,7 @@ class CoreWork:
         self.work = work
         self.shape = slot_shape(tile)
         self.steps = input_steps(tile.core)
+        self.reading = reading_share(tile.core)
         self.value_bytes = Fraction(tile.core.encoding.input_bits, 8)
         self._kinds = {name: row.kind for name, row in self.core.components.items()}
         self._input, self._output = self._registers()
@@ -48,9 +59,12 @@ class CoreWork:
 
     def count_mvm(self, part: Part, windows: int) -> None:
         """Count the MVMs of ``windows`` windows in ``part``."""
-        reads = windows * part.count * self.shape.arrays * self.steps
-        dacs_a_slot = self._count("dac") / (self.shape.per_core * self.shape.rows)
-        converted = reads * conversions_per_read(self.core, self._used_columns(part))
+        each = windows * part.count * self.shape.arrays * self.steps
+        reads = _whole(each * self.reading)
+        dacs = self._count("dac") * arrays_in_use(self.core) / crossbar(self.core).count
+        dacs_a_slot = dacs / (self.shape.per_core * self.shape.rows)
+        drives = self.steps // row_groups(self.core) * float(self.reading)
+        converted = _whole(each * conversions_per_read(self.core, self._used_columns(part)))
         again = reads_per_step(self.core, self._used_columns(part))
         stored = part.count * self.shape.weights * windows
         for name, kind in self._kinds.items():
@@ -58,9 +72,10 @@ class CoreWork:
             if kind == "crossbar":
                 self.work.add(key, "read", reads * again)
             elif kind == "dac":
-                self.work.add(key, "drive", windows * part.rows_used * self.steps * dacs_a_slot * again)
-            elif kind == "sample-hold":
-                self.work.add(key, "sample", reads * crossbar(self.core).columns)
+                self.work.add(key, "drive", windows * part.rows_used * drives * dacs_a_slot * again)
+            elif kind in EACH_COLUMN:
+                action = self.core.components[name].unit_action
+                self.work.add(key, action, reads * crossbar(self.core).columns)
             elif kind == "adc":
                 self.work.add(key, "convert", converted)
             elif kind == "shift-add":
@@ -110,6 +125,11 @@ class CoreWork:
     def store_ps(self) -> int:
         """The time in ps to issue the stores of one MVM of all slots of a core."""
         return self._issue_ps(self._stores() * self.shape.per_core) if self.core.issue else 0
+
+
+def _whole(amount: Fraction) -> float:
+    """A whole number as one, and what is so on average only as a float."""
+    return int(amount) if amount.denominator == 1 else float(amount)
 
 
 class MacWork:

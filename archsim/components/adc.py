@@ -15,6 +15,10 @@ from archsim.units import Quantity, QuantityOf, duration_ps
 __all__ = ["ADC", "conversion_cycles"]
 
 Bits = Annotated[int, Field(ge=1, le=16)]
+Resolutions = list[Annotated[list[Annotated[int, Field(ge=0, le=16)]], Field(min_length=1)]]
+
+COUNTING = ("ramp", "oscillator", "integrate-and-fire")
+"""Types that pass the codes one by one."""
 
 
 class ResolutionCost(Strict):
@@ -28,10 +32,11 @@ def conversion_cycles(kind: str, bits: int) -> int:
     """Clock cycles of one conversion.
 
     ``sar``: one to sample and one comparison a bit; ``ramp``: the ramp passes every code; ``oscillator``: periods are
-    counted as long as the highest code takes at the highest frequency; ``time-to-digital``: one, at whose end the code
-    is read from a delay line; ``flash`` and ``sense-amplifier``: one.
+    counted as long as the highest code takes at the highest frequency; ``integrate-and-fire``: spikes are counted, one
+    a cycle at the most; ``time-to-digital``: one, at whose end the code is read from a delay line; ``flash`` and
+    ``sense-amplifier``: one.
     """
-    return {"sar": bits + 1, "ramp": 1 << bits, "oscillator": 1 << bits}.get(kind, 1)
+    return bits + 1 if kind == "sar" else 1 << bits if kind in COUNTING else 1
 
 
 class ADC(Component):
@@ -44,12 +49,19 @@ class ADC(Component):
     ``by_bits`` says, relative to its rated entry: clock, memory and reference buffer grow with the bits, the
     capacitive DAC exponentially (Saberi et al., TCAS-I 2011, as used by the ISAAC paper).  Without the table,
     power and area stay as given.
+
+    ``resolutions`` are the bits that are resolved of the sums of each input step (row) and slice of a weight (column,
+    lowest first), 0 for a sum that is not converted: what a conversion takes on average follows, a SAR converter's in
+    proportion to the bits (Nag et al., IEEE Micro 2018: X of 9 bits take X/9 of the power), that of one that passes the
+    codes one by one to their number.  Time is that of all bits.
     """
 
     unit_action: ClassVar[str] = "convert"
 
     kind: Literal["adc"]
-    type: Literal["sar", "ramp", "flash", "oscillator", "time-to-digital", "sense-amplifier"] = "sar"
+    type: Literal["sar", "ramp", "flash", "oscillator", "time-to-digital", "sense-amplifier", "integrate-and-fire"] = (
+        "sar"
+    )
     bits: Bits
     rate: Frequency | None = None
     clock: Frequency | None = None
@@ -61,6 +73,7 @@ class ADC(Component):
     inl: float | None = None
     dnl: Annotated[float, Field(ge=0)] | None = None
     noise: Annotated[float, Field(ge=0)] | None = None
+    resolutions: Annotated[Resolutions, Field(min_length=1)] | None = None
     rated_bits: Bits | None = None
     by_bits: dict[int, ResolutionCost] = {}
 
@@ -96,6 +109,28 @@ class ADC(Component):
             raise PydanticCustomError("by_bits", message, {"bits": min(missing), "listed": listed})
         return self
 
+    @model_validator(mode="after")
+    def _resolved(self) -> ADC:
+        table = self.resolutions or []
+        if (most := max((max(row) for row in table), default=0)) > self.bits:
+            values = {"bits": self.bits, "got": most, "at": "resolutions"}
+            raise PydanticCustomError(
+                "resolutions", "expected at most the {bits} bits of the converter, got {got}", values
+            )
+        if len(lengths := {len(row) for row in table}) > 1:
+            values = {"got": ", ".join(map(str, sorted(lengths))), "at": "resolutions"}
+            raise PydanticCustomError("resolutions", "expected as many bits in each row, got {got}", values)
+        return self
+
+    def resolved(self) -> float:
+        """What a conversion takes on average, of one that resolves all bits: 1 without ``resolutions``."""
+        if self.resolutions is None:
+            return 1.0
+        bits = [each for row in self.resolutions for each in row]
+        if self.type in COUNTING:
+            return sum(1 << each for each in bits if each) / (len(bits) << self.bits)
+        return sum(bits) / (len(bits) * self.bits)
+
     def actions_per_s(self, cycle_ps: int) -> Fraction:
         """``count`` × the conversions of one."""
         return self.count * self.conversions_per_s
@@ -107,8 +142,8 @@ class ADC(Component):
         return float(getattr(self.by_bits[self.bits], cost)) / float(getattr(rated, cost))
 
     def power_scale(self) -> float:
-        """Proportional to count and to the energy of a conversion at this resolution."""
-        return super().power_scale() * self._ratio("energy")
+        """Proportional to count and to the energy of a conversion at this resolution, or these resolutions."""
+        return super().power_scale() * self._ratio("energy") * self.resolved()
 
     def area_scale(self) -> float:
         """Proportional to count and to the area of a converter at this resolution."""

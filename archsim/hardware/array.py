@@ -32,8 +32,9 @@ def array_config(tile: Tile) -> ArrayConfig:
         if spec.read_voltage is not None:
             given["read_voltage_v"] = float(spec.read_voltage.value)
     array, encoding = crossbar(core), core.encoding
+    _has_values(core, spec is not None and tile.wires is not None)
     return ArrayConfig(
-        rows=array.rows,
+        rows=min(encoding.rows_at_once or array.rows, array.rows),
         columns=array.columns,
         weights=_weights(core),
         inputs=_inputs(core),
@@ -45,6 +46,21 @@ def array_config(tile: Tile) -> ArrayConfig:
         accumulate=encoding.accumulate,
         **given,
     )
+
+
+def _has_values(core: Core, wires: bool) -> None:
+    """NumericError for what has a time and an energy, and no value."""
+    encoding, row = core.encoding, core.the("adc")[0]
+    refused = {
+        "core.encoding.product": encoding.karatsuba,
+        "core.encoding.conversions_per_output": (encoding.conversions_per_output or 1) > 1,
+        f"core.components.{row}.resolutions": adc(core).resolutions is not None,
+    }
+    for key, given in refused.items():
+        if given:
+            raise NumericError(f"{key}: is simulated in time and energy and not in value; remove it to have values")
+    if wires and encoding.rows_at_once is not None:
+        raise NumericError("core.encoding.rows_at_once: is simulated in value without wires; remove one of both")
 
 
 def _weights(core: Core) -> WeightCode:

@@ -98,7 +98,7 @@ def latency_parts(tile: Tile) -> Parts:
     if tile.core.digital:
         return _of_array(tile, timing.core_latency_ps)
     groups = [group_parts(tile, group, True) for group in tile.core.pipeline.steps]
-    return added([*groups, _times(_slowest(groups), timing.steps - 1)])
+    return added([*groups, _times(_slowest(groups), timing.passes * (timing.steps - 1))])
 
 
 def interval_parts(tile: Tile) -> Parts:

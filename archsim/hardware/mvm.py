@@ -7,6 +7,9 @@ where that is longer.  The groups are pipelined, so that with S steps and groups
     interval = S d                              (with overlap)
     latency  = (before + S + steps - 1 + after) d
 
+Where sums add up over all input steps before they are converted, the converters work on them while those of the next
+MVM add up: the interval is the same, and S - 1 more steps pass before the last is converted.
+
 ISAAC (Shafiee et al., ISCA 2016, Fig. 4): 1 + (16 + 3 - 1) + 3 = 22 cycles of 100 ns, a new one every 16.
 PUMA (Ankit et al., ASPLOS 2019): 16 + 3 - 1 = 18 stages of 128 ns = 2304 ns.
 
@@ -32,13 +35,16 @@ from archsim.units import duration_ps
 __all__ = [
     "MvmTiming",
     "adc",
+    "arrays_in_use",
     "cells_per_weight",
     "conversions_per_read",
     "crossbar",
     "dac",
     "input_steps",
     "mvm_timing",
+    "reading_share",
     "reads_per_step",
+    "row_groups",
     "step_ps",
 ]
 
@@ -66,9 +72,16 @@ def dac(core: Core) -> DAC:
     return row
 
 
+def row_groups(core: Core) -> int:
+    """Groups of rows of an array, which are driven one after another."""
+    rows = crossbar(core).rows
+    return -(-rows // min(core.encoding.rows_at_once or rows, rows))
+
+
 def input_steps(core: Core) -> int:
-    """Input steps of one MVM: ceil(input bits / DAC bits), twice that of the magnitude for inputs in two phases."""
-    return core.encoding.input_steps(dac(core).bits)
+    """Input steps of one MVM: ceil(input bits / DAC bits), twice that of the magnitude for inputs in two phases, and
+    all of them again for each further group of rows."""
+    return core.encoding.input_steps(dac(core).bits) * row_groups(core)
 
 
 def cells_per_weight(core: Core) -> int:
@@ -76,21 +89,48 @@ def cells_per_weight(core: Core) -> int:
     return core.encoding.cells(crossbar(core).cell_bits)
 
 
-def conversions_per_read(core: Core, used_columns: int | None = None) -> int:
-    """ADC conversions for one array and one input step; all columns are in use unless ``used_columns`` says so.
+def arrays_in_use(core: Core) -> int:
+    """Arrays of a core that hold weights: where each slice has an array of its own, whole sets of them."""
+    count = crossbar(core).count
+    if core.encoding.slices == "side-by-side":
+        return count
+    return count // cells_per_weight(core) * cells_per_weight(core)
 
-    Differential pairs that are subtracted before conversion take one for two columns.  CompileError where sums are
-    accumulated in the analog domain, which has no timing model.
+
+def reading_share(core: Core) -> Fraction:
+    """The share of its arrays that a core reads in an input step, on average: all but for Karatsuba's products."""
+    return core.encoding.reading(crossbar(core).cell_bits, dac(core).bits)[0]
+
+
+def conversions_per_read(core: Core, used_columns: int | None = None) -> Fraction:
+    """ADC conversions for one array and one input step, on average; all columns are in use unless ``used_columns``
+    says so.
+
+    Differential pairs that are subtracted before conversion take one for two columns.  Sums that are accumulated in
+    the analog domain over all slices of a weight take ``conversions_per_output`` for one weight, over all input steps
+    as many once an MVM.  Karatsuba's products and speculation leave some out.
     """
+    encoding = core.encoding
+    return _sums(core, used_columns) * reading_share(core) * encoding.converting(dac(core).bits)
+
+
+def _sums(core: Core, used_columns: int | None = None) -> Fraction:
+    """The sums of an array that is read, which are converted as they are or after accumulation."""
     encoding, columns = core.encoding, crossbar(core).columns
-    if encoding.accumulate != "none":
-        raise CompileError(
-            f"core.encoding.accumulate: {encoding.accumulate!r} is simulated in value (archsim mvm) and not in time; "
-            "expected 'none'"
-        )
     if used_columns is not None and not encoding.convert_unused_columns:
         columns = used_columns
-    return encoding.conversions(columns) + (encoding.unit_columns if encoding.convert_unit_columns else 0)
+    if "slices" in encoding.accumulate:
+        return Fraction(columns * (encoding.conversions_per_output or 1), cells_per_weight(core))
+    units = encoding.unit_columns if encoding.convert_unit_columns else 0
+    return Fraction(encoding.conversions(columns) + units)
+
+
+def _most_conversions(core: Core) -> Fraction:
+    """Conversions for one array in the input step that takes the most; accumulated sums are converted evenly over all
+    steps of the next MVM."""
+    encoding = core.encoding
+    most = encoding.reading(crossbar(core).cell_bits, dac(core).bits)[1]
+    return _sums(core) * most * (encoding.converting(dac(core).bits) if "steps" in encoding.accumulate else 1)
 
 
 def reads_per_step(core: Core, used_columns: int | None = None) -> int:
@@ -110,18 +150,18 @@ class MvmTiming:
     after_ps: tuple[int, ...]
     steps: int
     overlap: bool
+    passes: int = 1
+    """How often all input steps pass until the last sum is converted: twice if they are accumulated before."""
 
     @property
     def latency_ps(self) -> int:
         """From the start of the first group to the end of the last, for a single MVM."""
-        slowest = max(self.steps_ps)
-        through = sum(self.steps_ps) + (self.steps - 1) * slowest
-        return sum(self.before_ps) + through + sum(self.after_ps)
+        return sum(self.before_ps) + self.core_latency_ps + sum(self.after_ps)
 
     @property
     def core_latency_ps(self) -> int:
         """The part of the latency between the groups ``before`` and ``after``."""
-        return sum(self.steps_ps) + (self.steps - 1) * max(self.steps_ps)
+        return sum(self.steps_ps) + self.passes * (self.steps - 1) * max(self.steps_ps)
 
     @property
     def interval_ps(self) -> int:
@@ -156,6 +196,7 @@ def mvm_timing(tile: Tile) -> MvmTiming:
         durations(pipeline.after, False),
         input_steps(core),
         pipeline.overlap,
+        2 if "steps" in core.encoding.accumulate else 1,
     )
 
 
@@ -166,11 +207,13 @@ def _group_ps(tile: Tile, group: list[str], stepped: bool) -> int:
 
 def step_ps(core: Core, row: Component) -> int:
     """The time in ps that a row needs for one input step of all arrays of the core; 0 where its time is not given."""
-    arrays = crossbar(core).count
+    arrays = arrays_in_use(core)
     if isinstance(row, ADC):
-        return duration_ps(Fraction(conversions_per_read(core) * arrays), row.actions_per_s(core.cycle_ps))
+        return duration_ps(_most_conversions(core) * arrays, row.actions_per_s(core.cycle_ps))
     if row.kind == "shift-add" and isinstance(row, Operator):
-        return duration_ps(Fraction(conversions_per_read(core) * arrays), row.capacity_per_s())
+        return duration_ps(_most_conversions(core) * arrays, row.capacity_per_s())
+    if row.kind == "transimpedance" and row.time is not None:
+        return -(-arrays * crossbar(core).columns // row.count) * row.time_ps(core.cycle_ps)
     pulses = 2**row.bits - 1 if isinstance(row, DAC) and core.encoding.drive == "pulse-width" else 1
     reads = reads_per_step(core) if row.kind in ("dac", "crossbar") else 1
     return pulses * reads * row.time_ps(core.cycle_ps) if row.time is not None else 0

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from archsim.hardware.energy import peak_power_w
+from archsim.hardware.energy import actions_per_mvm, peak_power_w
 from archsim.hardware.mac import mac_array, peak_macs_per_s, weights_a_tile
 from archsim.hardware.mvm import cells_per_weight, crossbar, mvm_timing
 from archsim.spec.chip import Chip
@@ -62,6 +62,8 @@ class Rollup:
     mvm_latency_ps: int
     arrays: int
     weight_bytes: float
+    conversions_per_mac: float | None = None
+    """ADC conversions for one multiply-accumulate, with all arrays full; None for a digital core."""
 
     def summary(self) -> dict[str, Any]:
         """The roll-up as JSON values; powers in W, areas in mm², throughput in TOPS (2 operations a MAC)."""
@@ -83,6 +85,8 @@ class Rollup:
         out["area_breakdown_mm2"] = {row.key: row.times * row.area_mm2 for row in self.rows}
         out["shares"] = _shares(self)
         out["mvm"] = {"interval_ns": self.mvm_interval_ps / 1000, "latency_ns": self.mvm_latency_ps / 1000}
+        if self.conversions_per_mac is not None:
+            out["mvm"]["conversions_per_mac"] = self.conversions_per_mac
         out["storage"] = {
             "arrays": self.arrays,
             "weights_mib": self.weight_bytes / 2**20,
@@ -184,7 +188,16 @@ def _rollup(tile: Tile, tiles: int, chip_rows: Mapping[str, Component], chip: bo
         mvm_latency_ps=timing.latency_ps,
         arrays=tiles * each.number,
         weight_bytes=tiles * each.weight_bits / 8,
+        conversions_per_mac=_conversions_per_mac(tile),
     )
+
+
+def _conversions_per_mac(tile: Tile) -> float | None:
+    if tile.core.digital:
+        return None
+    converted = actions_per_mvm(tile.core, tile.core.the("adc")[1]) * tile.core.count
+    weights = weights_per_tile(tile)
+    return float(converted / weights) if weights else None
 
 
 class _Arrays(NamedTuple):

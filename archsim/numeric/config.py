@@ -43,7 +43,7 @@ EFFECTS: frozenset[Effect] = frozenset(get_args(Effect))
 
 WeightScheme = Literal["offset", "flipped", "differential", "twos-complement"]
 InputScheme = Literal["unsigned", "twos-complement", "offset", "two-phase", "sign-magnitude"]
-AdcType = Literal["sar", "ramp", "flash", "oscillator", "time-to-digital", "sense-amplifier"]
+AdcType = Literal["sar", "ramp", "flash", "oscillator", "time-to-digital", "sense-amplifier", "integrate-and-fire"]
 Range = Literal["worst-case", "fixed", "calibrated"]
 Share = Literal["array", "slice", "power-of-two"]
 Accumulate = Literal["none", "steps", "slices", "steps-and-slices"]
@@ -227,8 +227,9 @@ class AdcConfig:
       of the sums that a batch of data makes (:meth:`ProgrammedMatrix.calibrate`).
     * ``share``: whether the array's slices share one range, have each their own, or one a power of two below the
       largest (``worst-case`` and ``fixed`` ranges follow the width of the slice in any case).
-    * ``type``: SAR, flash and ramp converters round to the nearest code; an ``oscillator`` counts whole periods, a
-      ``time-to-digital`` converter whole delays, and so both round down; a ``sense-amplifier`` has one bit.
+    * ``type``: SAR, flash and ramp converters round to the nearest code; an ``oscillator`` counts whole periods, an
+      ``integrate-and-fire`` circuit whole spikes, a ``time-to-digital`` converter whole delays, and so these round
+      down; a ``sense-amplifier`` has one bit.
     * ``zero``: whether a signed range has a code at 0, or 0 lies midway between two codes of a range cut evenly.
     * ``inl``, ``dnl``: a bow of the transfer curve in steps at mid-scale, and the standard deviation in steps of the
       width of each code, drawn once for all converters of the matrix.  ``noise``: standard deviation in steps, fresh

@@ -28,7 +28,7 @@ def curve_of(adc: AdcConfig, low: float, high: float, fixed: bool) -> Curve:
     bit then tells signs apart, as ±1/2 step.  With ``zero: between`` the range is cut evenly from end to end.
     """
     assert adc.bits is not None
-    rounds = 0.0 if adc.type in ("oscillator", "time-to-digital") else 0.5
+    rounds = 0.0 if adc.type in ("oscillator", "time-to-digital", "integrate-and-fire") else 0.5
     codes = 2**adc.bits
     if low >= 0:
         step = high / (codes - 1)

@@ -12,9 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from archsim.errors import Problem, SpecError, nearest
+from archsim.errors import ArchsimError, Problem, SpecError, nearest
 from archsim.hardware.rollup import Rollup, chip_rollup, tile_rollup
-from archsim.report.published import beside, metrics
+from archsim.report.published import Metrics, beside, metrics
 from archsim.spec.chip import Chip
 from archsim.spec.component import Component
 from archsim.spec.loader import Loaded, load_chip, load_tile
@@ -23,7 +23,19 @@ from archsim.spec.tile import Tile
 
 __all__ = ["hardware_tables", "plain_text", "print_wide", "show_hardware"]
 
-_HIDDEN = ("kind", "count", "power", "area", "source", "status", "assumed", "note", "by_bits", "static_share")
+_HIDDEN = (
+    "kind",
+    "count",
+    "power",
+    "area",
+    "source",
+    "status",
+    "assumed",
+    "note",
+    "by_bits",
+    "resolutions",
+    "static_share",
+)
 
 
 def _load(kind: str, name: str, overrides: Sequence[str]) -> Loaded[Any]:
@@ -92,7 +104,34 @@ def _published(
     if problems:
         raise SpecError(problems)
     at = [ours if f.at is None else metrics(again(f.at, ("published", i, "at"))) for i, f in _numbered(loaded)]
-    return [beside(f, at[i], loaded.model.readings, others) for i, f in _numbered(loaded)]
+    out = []
+    for i, figure in _numbered(loaded):
+        under = _over(loaded, i, figure)
+        readings_of = {name: _ratios(of, under) for name, of in others.items()}
+        out.append(beside(figure, _ratios(at[i], under), loaded.model.readings, readings_of))
+    return out
+
+
+def _over(loaded: Loaded[Any], index: int, figure: Published) -> Metrics | None:
+    """The metrics of the chip that a figure is a ratio to; None for a figure that is none."""
+    if figure.over is None:
+        return None
+    try:
+        other = load_chip(figure.over)
+    except ArchsimError as error:
+        where = loaded.node.value_mark(("published", index, "over"))
+        raise SpecError([Problem(str(where), f"published.{index}.over: {error}")]) from None
+    if figure.over_at is None:
+        return metrics(_rollup(other.model).summary())
+    at = ("published", index, "over_at")
+    return metrics(_changed(loaded, "chip", figure.over, (), figure.over_at, at))
+
+
+def _ratios(ours: Metrics, over: Metrics | None) -> Metrics:
+    """Each metric over that of another chip, where both have it and it is not 0."""
+    if over is None:
+        return ours
+    return {key: value / by if value is not None and (by := over.get(key)) else None for key, value in ours.items()}
 
 
 def _numbered(loaded: Loaded[Any]) -> list[tuple[int, Published]]:

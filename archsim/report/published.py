@@ -111,7 +111,7 @@ def beside(
     value = None if figure.missing else ours[figure.metric]
     verdict, reason = _judged(figure, value, readings, others)
     return {
-        "metric": figure.metric,
+        "metric": figure.metric if figure.over is None else f"{figure.metric} over {figure.over}",
         "when": figure.when,
         "paper": figure.value,
         "archsim": value,

@@ -25,6 +25,10 @@ class Published(Strict):
     note: str = ""
     at: Annotated[dict[str, Any], Field(min_length=1)] | None = None
     """Keys changed to what the figure was taken at, as ``tile.core.components.adc.bits: 3``."""
+    over: str | None = None
+    """Another chip: ``value`` is the ratio of the metric to that chip's."""
+    over_at: Annotated[dict[str, Any], Field(min_length=1)] | None = None
+    """Keys of that chip changed to what the paper compares with."""
     when: str = ""
     """The same in words, as tables show it."""
     reading: str | None = None
@@ -38,8 +42,10 @@ class Published(Strict):
     def _one_word(self) -> Published:
         if self.missing and (self.reason or self.reading):
             raise PydanticCustomError("missing", "a figure that cannot be computed has no reason and no reading", {})
-        if self.at is not None and not self.when:
-            raise PydanticCustomError("when", "'at' needs its words in 'when'", {})
+        if (self.at or self.over_at) and not self.when:
+            raise PydanticCustomError("when", "'at' and 'over_at' need their words in 'when'", {})
+        if self.over_at is not None and self.over is None:
+            raise PydanticCustomError("over", "'over_at' needs 'over', the chip that it is about", {"at": "over_at"})
         return self
 
 

@@ -98,11 +98,25 @@ class Core(Strict):
         if missing := [kind for kind in ("dac", "crossbar", "adc") if kind not in stepped]:
             message = "pipeline.steps must name the rows of kind dac, crossbar and adc; missing: {missing}"
             raise PydanticCustomError("core", message, {"missing": ", ".join(missing)})
+        self._resolutions()
         name, dac = self.the("dac")
         if self.encoding.drive == "pulse-width" and dac.time is None:
             message = "inputs of pulse-width need the time of one unit pulse, which the row {name} does not give"
             raise PydanticCustomError("core", message, {"name": name})
         return self
+
+    def _resolutions(self) -> None:
+        """A converter whose bits depend on step and slice says so for each of them."""
+        name, adc = self.the("adc")
+        table = getattr(adc, "resolutions", None)
+        if table is None:
+            return
+        bits = self.the("crossbar")[1].cell_bits, self.the("dac")[1].bits  # type: ignore[attr-defined]
+        rows, columns = self.encoding.plain_steps(bits[1]), len(self.encoding.slice_widths(bits[0]))
+        if (got := (len(table), len(table[0]))) != (rows, columns):
+            message = "expected {rows} input steps of {columns} slices each, got {got}"
+            values = {"rows": rows, "columns": columns, "got": f"{got[0]} of {got[1]}"}
+            raise PydanticCustomError("core", message, {**values, "at": f"components.{name}.resolutions"})
 
     def _of_one_array(self) -> Core:
         """A digital core has no input steps, and no instructions that anything is known of."""

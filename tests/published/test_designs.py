@@ -12,6 +12,7 @@ import pytest
 
 from archsim import library
 from archsim.explore.validation import chip_of, load_review, validate
+from archsim.hardware.mvm import step_ps
 from archsim.hardware.rollup import chip_rollup
 from archsim.report.hardware import show_hardware
 from archsim.report.published import AGREES, DIFFERS, NOT_ENOUGH, RECALLED, VERDICTS, WITH_READING, Validation
@@ -177,8 +178,13 @@ def test_every_input_moves_an_output(name: str) -> None:
 def free(chip: Chip, path: tuple[str, ...]) -> bool:
     """Whether no cost or time depends on the key: of a row without power, or of one that another key decides for."""
     at = path.index("components") if "components" in path else None
+    core = chip.tile.core
+    if at is None and not core.digital and "encoding" in path:  # steps and slices that are said one by one
+        table = getattr(core.the("adc")[1], "resolutions", None) is not None
+        widths = core.encoding.slice_bits is not None
+        return {"weight_bits": table or widths, "input_bits": table}.get(path[-1], "slice_bits" in path)
     if at is None:
-        return chip.tile.core.digital and ".".join(path) in DIGITAL
+        return core.digital and ".".join(path) in DIGITAL
     rows = {**chip.components, **chip.tile.components, **chip.tile.core.components}
     row, key = rows[path[at + 1]], path[-1]
     if row.kind == "adc" and key == "bits":  # with a rate and no table of resolutions they count in value only
@@ -186,7 +192,8 @@ def free(chip: Chip, path: tuple[str, ...]) -> bool:
     if key in ("ports", "rate", "clock") and getattr(row, "activity", None) is not None:
         return True
     if row.energy is not None:  # how often it acts follows from the columns
-        return row.kind in ("sample-hold", "shift-add") and key == "count"
+        spare = row.kind in ("adc", "transimpedance") and 2 * step_ps(core, row) < core.cycle_ps  # half would do
+        return key == "count" and (spare or row.kind in ("sample-hold", "shift-add", "analog-buffer"))
     return key in FREE and row.power_w() == 0
 
 

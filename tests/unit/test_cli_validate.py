@@ -41,17 +41,17 @@ def run(*words: str) -> tuple[int, str, str]:
 
 
 def test_the_json_is_a_list_of_figures_each_with_a_verdict() -> None:
-    code, text, _ = run("isaac-ce", "newton", "--json", "-")
+    code, text, _ = run("isaac-ce", "boltzmann", "--json", "-")
     figures = json.loads(text)
     assert code == 0
     assert {tuple(figure) for figure in figures} == {
         ("design", "metric", "paper", "archsim", "ratio", "verdict", "reason", "source")
     }
     assert {figure["verdict"] for figure in figures} <= set(VERDICTS)
-    assert {figure["design"] for figure in figures} == {"isaac-ce", "newton"}
+    assert {figure["design"] for figure in figures} == {"isaac-ce", "boltzmann"}
     power = next(f for f in figures if f["metric"] == "chip.power_w")
     assert (power["paper"], power["verdict"], round(power["ratio"], 3)) == (65.8, "agrees", 1.0)
-    unmodelled = [f for f in figures if f["design"] == "newton"]
+    unmodelled = [f for f in figures if f["design"] == "boltzmann"]
     assert {(f["archsim"], f["ratio"], f["verdict"]) for f in unmodelled} == {(None, None, "not enough published")}
 
 
@@ -84,7 +84,7 @@ def test_a_reading_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_tables_and_figure_are_written_and_are_the_same_each_time(tmp_path: Path) -> None:
     for folder in ("one", "two"):
-        assert run("isaac-ce", "newton", "--out", folder)[0] == 0
+        assert run("isaac-ce", "boltzmann", "--out", folder)[0] == 0
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     tables = ["designs.csv", "designs.tex", "validation.csv", "validation.json", "validation.md", "validation.tex"]
     assert names == sorted([*tables, "scatter.csv", "scatter.pdf", "scatter.png"])
@@ -97,5 +97,5 @@ def test_tables_and_figure_are_written_and_are_the_same_each_time(tmp_path: Path
 
 
 def test_designs_without_a_model_alone_make_no_figure(tmp_path: Path) -> None:
-    assert run("newton", "--out", "out")[0] == 0
+    assert run("boltzmann", "--out", "out")[0] == 0
     assert not list((tmp_path / "out").glob("scatter*"))

@@ -24,6 +24,7 @@ from archsim.workload import Graph, build_graph
 CYCLE = 100_000
 ENGINES = pytest.mark.parametrize("run", [compiled.run, reference.run], ids=["compiled", "simpy"])
 BOTH = frozenset({"conv1", "conv2"})
+ACCUMULATE = "tile.core.encoding.accumulate=steps"
 SLOW_ADC = "tile.core.components.adc.rate=0.64 GHz"
 
 
@@ -215,6 +216,30 @@ def test_where_no_time_is_left_a_row_takes_1_ps_from_the_longest() -> None:
     assert shares(["dac", "crossbar", "sample_hold"], 3) == [1, 1, 1]
     with pytest.raises(CompileError, match=r"^tile 'isaac': component detail needs at least 1 ps for each of dac, cr"):
         shares(["dac", "crossbar", "sample_hold"], 2)
+
+
+@pytest.mark.parametrize("chip", ["newton", "raella", "forms", "pipelayer"])
+def test_products_tries_and_groups_of_rows_take_the_same_time_at_both_levels(chip: str) -> None:
+    folded, chain = (on(chip, detail=detail).program for detail in (frozenset[str](), BOTH))
+    assert compiled.run(folded).makespan == compiled.run(chain).makespan
+
+
+def test_sums_that_wait_for_all_steps_come_a_pass_later_and_as_often() -> None:
+    plain, waiting = (on("isaac-ce", *keys, detail=frozenset()).program for keys in ([], [ACCUMULATE]))
+    at = [compiled.run(p, records="all").records.starts[number(p, "conv1[0.0] mvm")][4:] for p in (plain, waiting)]
+    assert np.all(np.diff(at[0]) == 16 * CYCLE)
+    assert np.all(np.diff(at[1]) == 16 * CYCLE)
+    first = [delivered(p, compiled.run(p, records="all"), "conv1 > conv2")[0] for p in (plain, waiting)]
+    assert first[1] - first[0] == 15 * CYCLE
+
+
+def test_sums_that_are_accumulated_over_steps_have_no_chain() -> None:
+    with pytest.raises(CompileError) as caught:
+        on("isaac-ce", ACCUMULATE)
+    assert str(caught.value) == (
+        "tile 'isaac': component detail has no chain for sums that are accumulated over input steps "
+        "(core.encoding.accumulate: steps); simulate them at core detail"
+    )
 
 
 # -- any sequences ----------------------------------------------------------------------------------

@@ -59,12 +59,14 @@ def test_power_and_area_follow_the_count_from_the_rated_count(make):
         ({"bits": 17}, "expected at most 16, got 17"),
         (
             {"bits": 8, "type": "flesh"},
-            "expected 'sar', 'ramp', 'flash', 'oscillator', 'time-to-digital' or 'sense-amplifier', got 'flesh'; "
-            "did you mean 'flash'?",
+            "expected 'sar', 'ramp', 'flash', 'oscillator', 'time-to-digital', 'sense-amplifier' or "
+            "'integrate-and-fire', got 'flesh'; did you mean 'flash'?",
         ),
         ({"bits": 8, "clock": "1 GHz"}, "expected one of rate and clock, got both"),
         ({"bits": 8, "rate": None}, "expected one of rate and clock, got neither"),
         ({"bits": 8, "type": "sense-amplifier"}, "a sense amplifier has 1 bit, got 8"),
+        ({"bits": 8, "resolutions": [[8, 9]]}, "expected at most the 8 bits of the converter, got 9"),
+        ({"bits": 8, "resolutions": [[8, 7], [8]]}, "expected as many bits in each row, got 1, 2"),
         ({"bits": 8, "rate": "0 GHz"}, "expected a frequency of above 0, got 0 GHz"),
         ({"bits": 8, "by_bits": {"8": {"energy": "0 pJ", "area": "1 um2"}}}, "expected an energy of above 0, got 0 pJ"),
         ({"bits": 8, "by_bits": {"²": {"energy": "1 pJ", "area": "1 um2"}}}, "expected a whole number, got '²'"),
@@ -91,6 +93,7 @@ def test_busy_it_takes_exactly_its_power(make, busy_power_w):
         ("sar", 8, 9),
         ("ramp", 8, 256),
         ("oscillator", 6, 64),
+        ("integrate-and-fire", 5, 32),
         ("flash", 4, 1),
         ("time-to-digital", 8, 1),
         ("sense-amplifier", 1, 1),
@@ -100,3 +103,20 @@ def test_a_conversion_takes_the_clock_cycles_of_its_type(make, kind, bits, cycle
     row = make("adc", count=2, bits=bits, type=kind, clock="1 GHz")
     assert row.times_ps(cycle_ps=100_000) == {"convert": 1000 * cycles}
     assert row.actions_per_s(cycle_ps=100_000) == Fraction(2 * 10**9, cycles)
+
+
+def test_bits_that_follow_from_step_and_slice_take_their_part_of_a_conversion(make):
+    table = [[9, 6], [3, 0]]
+    plain = make("adc", bits=9, rate="1 GHz")
+    sar = make("adc", bits=9, rate="1 GHz", resolutions=table)
+    assert sar.energies_j(1000)["convert"] == pytest.approx(plain.energies_j(1000)["convert"] * 18 / 36)
+    assert sar.area_m2() == plain.area_m2()
+    assert sar.times_ps(1000) == plain.times_ps(1000)
+    ramp = make("adc", type="ramp", bits=6, clock="1 GHz", resolutions=[[0, 2], [3, 6]])  # those of PRIME
+    whole = make("adc", type="ramp", bits=6, clock="1 GHz")
+    assert ramp.power_w() == pytest.approx(whole.power_w() * (4 + 8 + 64) / 256)
+
+
+def test_what_a_conversion_is_given_is_that_of_all_bits(make):
+    row = make("adc", bits=8, rate="1 GHz", power=None, energy="2 pJ", resolutions=[[8, 4]])
+    assert row.energies_j(1000) == {"convert": pytest.approx(1.5e-12)}

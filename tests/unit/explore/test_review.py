@@ -57,8 +57,8 @@ def test_what_a_sum_leaves_out_is_not_shown_as_simulated(records: list[dict[str,
     neurram = one(records, "NeuRRAM", "simulated")
     assert neurram["tops_per_mm2"] is None
     assert neurram["note"] == "tops_per_mm2 left out, not published: area outside of the cores"
-    newton = one(records, "Newton", "simulated")
-    assert (newton["tops"], newton["note"][:19]) == (None, "no model; missing: ")
+    boltzmann = one(records, "Memristive Boltzmann machine", "simulated")
+    assert (boltzmann["tops"], boltzmann["note"][:19]) == (None, "no model; missing: ")
 
 
 @pytest.mark.parametrize(

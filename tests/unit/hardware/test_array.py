@@ -1,11 +1,13 @@
 """What is simulated in time is what is simulated in value."""
 
 import math
+from fractions import Fraction
 
 import pytest
 
-from archsim.errors import ArchsimError, CompileError
+from archsim.errors import ArchsimError, NumericError
 from archsim.hardware.array import array_config
+from archsim.hardware.causes import latency_parts
 from archsim.hardware.mvm import cells_per_weight, conversions_per_read, input_steps, mvm_timing, step_ps
 from archsim.numeric.encode import planes
 from archsim.spec.loader import load_tile
@@ -42,11 +44,27 @@ def test_pairs_subtracted_before_conversion_take_half_of_the_conversions() -> No
     assert conversions_per_read(load_tile("isaac", [*keys, "core.encoding.subtract=digital"]).model.core) == 128
 
 
-def test_sums_that_are_accumulated_before_conversion_have_no_timing() -> None:
+def test_sums_that_are_accumulated_over_the_steps_are_converted_while_the_next_add_up() -> None:
     tile = load_tile("isaac", ["core.encoding.accumulate=steps"]).model
     assert array_config(tile).accumulate == "steps"
-    with pytest.raises(CompileError, match=r"^core.encoding.accumulate: 'steps' is simulated in value \(archsim mvm\)"):
-        mvm_timing(tile)
+    assert conversions_per_read(tile.core) == Fraction(128, 16)
+    assert step_ps(tile.core, tile.core.components["adc"]) == 6_250  # 8 x 8 conversions of 10.24 a ns
+    timing, plain = mvm_timing(tile), mvm_timing(load_tile("isaac").model)
+    assert timing.interval_ps == plain.interval_ps == 16 * 100_000
+    assert timing.latency_ps == plain.latency_ps + 15 * 100_000  # the sums of all steps wait for the last
+    assert sum(time for _, time in latency_parts(tile)) == timing.core_latency_ps
+
+
+def test_accumulated_slices_of_a_weight_are_converted_together() -> None:
+    keys = ["core.encoding.scheme=offset", "core.encoding.accumulate=steps-and-slices"]
+    assert conversions_per_read(load_tile("isaac", keys).model.core) == Fraction(128, 8 * 16)
+    keys.append("core.encoding.conversions_per_output=10")
+    tile = load_tile("isaac", keys).model
+    assert conversions_per_read(tile.core) == Fraction(10 * 128, 8 * 16)
+    with pytest.raises(
+        NumericError, match=r"^core.encoding.conversions_per_output: is simulated in time and energy and"
+    ):
+        array_config(tile)
 
 
 def test_a_pulse_width_takes_as_many_unit_pulses_as_its_highest_digit() -> None:

@@ -47,8 +47,8 @@ def test_a_full_scale_may_be_given() -> None:
     assert share == (X @ W >= 46.5).mean()
 
 
-@pytest.mark.parametrize("kind", ["oscillator", "time-to-digital"])
-def test_an_oscillator_counts_whole_periods_and_a_delay_line_whole_delays(kind: Any) -> None:
+@pytest.mark.parametrize("kind", ["oscillator", "time-to-digital", "integrate-and-fire"])
+def test_an_oscillator_counts_whole_periods_a_delay_line_whole_delays_and_a_neuron_whole_spikes(kind: Any) -> None:
     outputs, _ = read(AdcConfig(4, range="fixed", full_scale=45.0, type=kind))
     np.testing.assert_allclose(outputs, np.clip(np.floor(X @ W / 3), 0, 15) * 3)
 

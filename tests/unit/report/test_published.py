@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from archsim.errors import SpecError
+from archsim.report.hardware import show_hardware
 from archsim.report.published import AGREES, DIFFERS, NOT_ENOUGH, RECALLED, WITH_READING, beside, metrics
 from archsim.spec.provenance import Published, Reading
 
@@ -46,12 +48,38 @@ def test_a_recalled_figure_is_no_target_even_if_it_fits() -> None:
     ("keys", "message"),
     [
         ({"missing": "x", "reason": "y"}, "a figure that cannot be computed has no reason and no reading"),
-        ({"at": {"a": 1}}, "'at' needs its words in 'when'"),
+        ({"at": {"a": 1}}, "'at' and 'over_at' need their words in 'when'"),
+        ({"over_at": {"a": 1}, "when": "x"}, "'over_at' needs 'over', the chip that it is about"),
     ],
 )
 def test_what_makes_no_sense_together_is_refused(keys: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         judge(1.0, **keys)
+
+
+def test_a_ratio_to_another_chip_is_that_of_both_metrics() -> None:
+    out, sums, _ = show_hardware("chip", "raella")
+    eight = ["tile.core.encoding.weight_bits=8", "tile.core.encoding.input_bits=8"]
+    free = [f"components.hyper_transport.{key}" for key in ("power=0 W", "area=0 mm2")]
+    other = show_hardware("chip", "isaac-ce", [*eight, *free])[0]["peak"]["tops_per_w"]
+    figure = next(f for f in out["published"] if f["metric"] == "peak.tops_per_w over isaac-ce")
+    assert figure["archsim"] == pytest.approx(sums.peak_tops / sums.power_w["chip"] / other, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (["over=isaac-se"], "published.1.over: no chip named 'isaac-se'; did you mean 'isaac-ce'?"),
+        (
+            ["over=isaac-ce", "over_at={tlie: 1}", "when=x"],
+            "published.1.over_at: tlie: unknown key; did you mean 'tile'?",
+        ),
+    ],
+)
+def test_what_a_figure_is_over_must_be_there(keys: list[str], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        show_hardware("chip", "timely", [f"published.1.{key}" for key in keys])
+    assert message in str(caught.value)
 
 
 def test_metrics_are_paths() -> None:
