@@ -115,7 +115,8 @@ class CoreWork:
 class MacWork:
     """Counts what a mac-array, its weight memory and registers do: as :class:`CoreWork`, for a digital core.
 
-    For one window, a part of s blocks: s·outputs lane cycles of the array, and all of its weights read from the memory.
+    For one window, a part of s blocks: s·outputs lane cycles of the array (in a bit-serial one as many times as a step has
+    cycles), and all of its weights read from the memory.
     """
 
     def __init__(self, tile: Tile, work: Work) -> None:
@@ -132,7 +133,9 @@ class MacWork:
     def count_mvm(self, part: Part, windows: int) -> None:
         """Count the steps of ``windows`` windows in ``part``."""
         core, steps = self.tile.core, windows * part.count
-        self.work.add(f"core.{self.array}", "lane", steps * mac_array(core).outputs)
+        array = mac_array(core)
+        cycles = steps * array.serial_cycles(core.encoding.weight_bits)
+        self.work.add(f"core.{self.array}", "lane", cycles * array.outputs)
         self.work.add(self.memory, "byte", windows * part.cells_used * core.encoding.weight_bits / 8)
 
     def count_out(self, values: int, windows: int) -> None:
