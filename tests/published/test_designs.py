@@ -12,6 +12,7 @@ import pytest
 
 from archsim import library
 from archsim.explore.validation import chip_of, load_review, validate
+from archsim.hardware.mac import slowest_rows
 from archsim.hardware.rollup import chip_rollup
 from archsim.report.hardware import show_hardware
 from archsim.report.published import AGREES, DIFFERS, NOT_ENOUGH, RECALLED, VERDICTS, WITH_READING, Validation
@@ -183,6 +184,10 @@ def free(chip: Chip, path: tuple[str, ...]) -> bool:
     row, key = rows[path[at + 1]], path[-1]
     if row.kind == "adc" and key == "bits":  # with a rate and no table of resolutions they count in value only
         return getattr(row, "rate", None) is not None
+    if row.kind == "dac" and key == "bits" and row.bits == 1 == chip.tile.core.encoding.input_bits:
+        return row.power_w() == 0 and row.energy is None  # inputs of one bit take one step, however wide the driver
+    if key == "serial_bits":  # more bits a cycle are of use where the memory has them
+        return len(slowest_rows(chip.tile)) > 1
     if key in ("ports", "rate", "clock") and getattr(row, "activity", None) is not None:
         return True
     if row.energy is not None:  # how often it acts follows from the columns
