@@ -186,8 +186,8 @@ def free(chip: Chip, path: tuple[str, ...]) -> bool:
         return getattr(row, "rate", None) is not None
     if row.kind == "dac" and key == "bits" and row.bits == 1 == chip.tile.core.encoding.input_bits:
         return row.power_w() == 0 and row.energy is None  # inputs of one bit take one step, however wide the driver
-    if key == "serial_bits":  # more bits a cycle are of use where the memory has them
-        return len(slowest_rows(chip.tile)) > 1
+    if key == "serial_bits":  # more bits a cycle are of use where weights have them, and the memory gives them
+        return len(slowest_rows(chip.tile)) > 1 or row.serial_bits >= chip.tile.core.encoding.weight_bits
     if key in ("ports", "rate", "clock") and getattr(row, "activity", None) is not None:
         return True
     if row.energy is not None:  # how often it acts follows from the columns
