@@ -115,8 +115,8 @@ class CoreWork:
 class MacWork:
     """Counts what a mac-array, its weight memory and registers do: as :class:`CoreWork`, for a digital core.
 
-    For one window, a part of s blocks: s·outputs lane cycles of the array (in a bit-serial one as many times as a step has
-    cycles), and all of its weights read from the memory.
+    For one window, a part of s blocks: s·outputs lane cycles of the array (in a bit-serial one as many times as a step
+    has cycles), and all of its weights read from the memory.
     """
 
     def __init__(self, tile: Tile, work: Work) -> None:

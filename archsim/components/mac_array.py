@@ -23,8 +23,8 @@ class MacArray(Operator):
     ``adder-tree``: a step is over within its cycle, as in the neural functional unit of DaDianNao (Chen et al.,
     MICRO 2014).  ``systolic``: values move by one cell a cycle, so that a step leaves ``inputs`` + ``outputs`` - 1
     cycles after it came, with a new one each cycle (Kung, Computer 15, 1982; the TPU, Jouppi et al., ISCA 2017).
-    ``weight-stationary``: a step is over within its cycle, and its block stays in the lanes for the steps that follow, as
-    in the switched-capacitor neurons of a binary network (Bankman et al., JSSC 54, 2019).
+    ``weight-stationary``: a step is over within its cycle, and its block stays in the lanes for the steps that follow,
+    as in the switched-capacitor neurons of a binary network (Bankman et al., JSSC 54, 2019).
 
     With ``serial_bits`` weights come so many bits a cycle, and a step takes ceil(weight bits / serial_bits) cycles, as
     in bit-serial arrays (UNPU, Lee et al., JSSC 54, 2019).

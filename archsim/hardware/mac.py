@@ -8,8 +8,8 @@ each cycle, Chen et al., MICRO 2014).  A step so takes
 
     max(cycles / rate, block bits / bandwidth of the weight memory)
 
-with one cycle, or the weight's bits over those of a cycle in a bit-serial array.  A ``systolic`` or ``weight-stationary``
-array keeps a block for as many windows as follow each other, and its memory sets no time.
+with one cycle, or the weight's bits over those of a cycle in a bit-serial array.  A ``systolic`` or
+``weight-stationary`` array keeps a block for as many windows as follow each other, and its memory sets no time.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def step_cycle_ps(tile: Tile) -> int:
 
 
 def lanes_a_step(tile: Tile) -> Fraction:
-    """Lane cycles for which a step keeps the arrays busy: ``outputs`` a cycle of it, more where the weight memory is the
-    slower."""
+    """Lane cycles for which a step keeps the arrays busy: ``outputs`` in each of its cycles, more where the weight
+    memory is the slower."""
     return mac_array(tile.core).capacity_per_s() / _steps_per_s(tile)
 
 
