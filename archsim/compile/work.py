@@ -61,6 +61,8 @@ class CoreWork:
                 self.work.add(key, "drive", windows * part.rows_used * self.steps * dacs_a_slot * again)
             elif kind == "sample-hold":
                 self.work.add(key, "sample", reads * crossbar(self.core).columns)
+            elif kind == "integrator":
+                self.work.add(key, "integrate", converted)
             elif kind == "adc":
                 self.work.add(key, "convert", converted)
             elif kind == "shift-add":

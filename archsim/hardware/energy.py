@@ -4,7 +4,8 @@ A row with a ``power`` takes that.  One with an ``energy`` takes it for every ac
 arrays of the core, each interval between two MVMs,
 
     crossbar        arrays · steps reads                       sample-and-hold   arrays · columns · steps samples
-    DAC             count · steps drives                       ADC, shift-add    arrays · conversions · steps
+    DAC             count · steps drives                       integrator, ADC,  arrays · conversions · steps
+                                                               shift-add
 
 (reads and drives as often as ``drive_again`` has it), and every other row as many actions a second as its rate or
 bandwidth allows.
@@ -21,7 +22,7 @@ from archsim.units import PICOSECONDS
 
 __all__ = ["actions_per_mvm", "peak_power_w"]
 
-PER_MVM = ("crossbar", "dac", "sample-hold", "adc", "shift-add")
+PER_MVM = ("crossbar", "dac", "sample-hold", "integrator", "adc", "shift-add")
 """Kinds of which an MVM takes a number of actions that its arrays and steps determine."""
 
 
@@ -38,7 +39,7 @@ def actions_per_mvm(core: Core, row: Component) -> int:
 
 def peak_power_w(tile: Tile, level: str, row: Component) -> float:
     """Power in W of ``row`` of ``level`` (core, tile or chip) with every array of ``tile`` busy."""
-    if row.energy is None:
+    if not row.by_action:
         return row.power_w()
     cycle_ps = tile.core.cycle_ps if level == "core" else tile.cycle_ps
     rate = row.actions_per_s(cycle_ps)

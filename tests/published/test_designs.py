@@ -172,7 +172,7 @@ def test_every_input_moves_an_output(name: str) -> None:
                 break
         assert moves or free(model, path) or not accepted, f"{dotted} moves nothing"
         seen.append(dotted)
-    assert any(key.endswith((".power", ".energy")) for key in seen)
+    assert any(key.endswith((".power", ".energy", ".capacitance")) for key in seen)
 
 
 def free(chip: Chip, path: tuple[str, ...]) -> bool:
@@ -190,8 +190,8 @@ def free(chip: Chip, path: tuple[str, ...]) -> bool:
         return len(slowest_rows(chip.tile)) > 1 or row.serial_bits >= chip.tile.core.encoding.weight_bits
     if key in ("ports", "rate", "clock") and getattr(row, "activity", None) is not None:
         return True
-    if row.energy is not None:  # how often it acts follows from the columns
-        return row.kind in ("sample-hold", "shift-add") and key == "count"
+    if row.by_action:  # how often it acts follows from the columns
+        return row.kind in ("sample-hold", "shift-add", "integrator") and key == "count"
     return key in FREE and row.power_w() == 0
 
 
