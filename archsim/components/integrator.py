@@ -36,7 +36,9 @@ class Integrator(Component):
     def _priced(self) -> Integrator:
         if (self.capacitance is None) != (self.swing is None):
             missing = "swing" if self.swing is None else "capacitance"
-            raise PydanticCustomError("integrator", "capacitance and swing go together; missing: {key}", {"key": missing})
+            raise PydanticCustomError(
+                "integrator", "capacitance and swing go together; missing: {key}", {"key": missing}
+            )
         if self.capacitance is None:
             return super()._priced()  # type: ignore[operator, no-any-return]
         for key in ("power", "energy", "rated_count", "static_share"):
