@@ -16,8 +16,8 @@ __all__ = ["Integrator"]
 class Integrator(Component):
     """``count`` integrators in a core; one action ``integrate`` is one sum for one input step.
 
-    Instead of ``power`` or ``energy``, ``capacitance`` and ``swing`` may be given.  A capacitor C that is charged to the
-    voltage V and set back takes
+    Instead of ``power`` or ``energy``, ``capacitance`` and ``swing`` may be given.  A capacitor C that is charged to
+    the voltage V and set back takes
 
         E = C V²
 
