@@ -90,6 +90,16 @@ def test_a_neuron_of_the_binary_network_charges_1024_capacitors_and_reads_half_a
     assert row("mixed-signal-bnn", "buffer").power_w() == pytest.approx(512 * 10e6 * bit, rel=1e-3)
 
 
+def test_the_matrix_unit_of_the_tpu_is_arithmetic_and_registers_and_its_memory_a_larger_register_file() -> None:
+    cell = 0.3e-12 * energy_factor(45, 28) + 48 * 9e-15 * energy_factor(40, 28)
+    assert joule(row("tpu-v1", "matrix_unit")) == pytest.approx(256 * cell, rel=1e-3)
+    cell_um2 = (6350 / 16 + 278 + 48 * 5.98) * area_factor(40, 28)
+    assert row("tpu-v1", "matrix_unit").area_m2() == pytest.approx(256 * 256 * cell_um2 * 1e-12, rel=1e-3)
+    memory = 28 * 2**20 / 2048 * 0.0021e-6 * area_factor(32, 28)
+    assert row("tpu-v1", "buffer").area_m2() == pytest.approx(memory, rel=1e-3)
+    assert row("tpu-v1", "buffer").power_w() == pytest.approx(5e-12 / 4 * energy_factor(45, 28) * 179.2e9, rel=1e-3)
+
+
 def survey_j(bits: float, nm: float, rate: float) -> float:
     """The regression of hwcomponents-adc over published converters, with its coefficients."""
     merit = min(213.7806687348118 - 2.8719030399529957 * log(rate), 170.17347838259)  # dB; the latter at 13 bits
