@@ -126,7 +126,7 @@ def _costs(component: Component, name: str, cycle_ps: int) -> None:
     rate = component.actions_per_s(cycle_ps)
     assert rate > 0, f"{name}: actions_per_s() is {rate}, must be above 0"
     busy = static + energies[unit] * float(rate) / component.shared_by
-    by_action = component.energy is not None
+    by_action = component.by_action
     assert by_action or math.isclose(busy, power, rel_tol=_RELATIVE, abs_tol=1e-30), (
         f"{name}: busy all the time it takes {busy} W, which must be its power of {power} W"
     )

@@ -218,7 +218,7 @@ class SharedAttempt:
 
 def require_resident(tile: Tile) -> None:
     """CompileError if ``tile`` is digital, unless its weights stand in a memory of its own and its arrays read them
-    step by step: how a systolic array divides its time between the blocks that it holds is not modelled."""
+    step by step: how an array that holds blocks divides its time between them is not modelled."""
     if not tile.core.digital:
         return
     name, memory = weight_memory(tile)

@@ -7,7 +7,7 @@ from math import ceil
 
 from archsim.compile.builder import Work
 from archsim.compile.slicing import Part, slot_shape
-from archsim.hardware.energy import EACH_COLUMN
+from archsim.hardware.energy import EACH_COLUMN, EACH_CONVERSION
 from archsim.hardware.mac import lanes_a_step, mac_array, weight_memory
 from archsim.hardware.mvm import (
     arrays_in_use,
@@ -30,8 +30,8 @@ class CoreWork:
     For one window, a part of s slots of a arrays each, in S input steps:
 
     * crossbar: s·a·S reads, less what Karatsuba's products leave out; sample-and-hold, transimpedance amplifier and
-      analog buffer: one action a column and read; ADC and shift-and-add: one conversion and one addition a converted
-      column and read
+      analog buffer: one action a column and read; integrator, ADC and shift-and-add: one action a converted column and
+      read
     * DAC: one drive a used row and step, once for each slot where its arrays share their DACs
     * input register: each used row written once and read once, output register likewise for each output
     * instructions, where cores run them: loads and stores of ``width`` values, and one for the MVM, a slot
@@ -76,10 +76,8 @@ class CoreWork:
             elif kind in EACH_COLUMN:
                 action = self.core.components[name].unit_action
                 self.work.add(key, action, reads * crossbar(self.core).columns)
-            elif kind == "adc":
-                self.work.add(key, "convert", converted)
-            elif kind == "shift-add":
-                self.work.add(key, "add", converted)
+            elif kind in EACH_CONVERSION:
+                self.work.add(key, self.core.components[name].unit_action, converted)
         for name in self._input:
             self.work.add(f"core.{name}", "byte", float(2 * windows * part.rows_used * self.value_bytes))
         for name in self._output:
@@ -135,7 +133,8 @@ def _whole(amount: Fraction) -> float:
 class MacWork:
     """Counts what a mac-array, its weight memory and registers do: as :class:`CoreWork`, for a digital core.
 
-    For one window, a part of s blocks: s·outputs lane cycles of the array, and all of its weights read from the memory.
+    For one window, a part of s blocks: s·outputs lane cycles of the array (in a bit-serial one as many times as a step
+    has cycles), and all of its weights read from the memory.
     """
 
     def __init__(self, tile: Tile, work: Work) -> None:
@@ -152,7 +151,9 @@ class MacWork:
     def count_mvm(self, part: Part, windows: int) -> None:
         """Count the steps of ``windows`` windows in ``part``."""
         core, steps = self.tile.core, windows * part.count
-        self.work.add(f"core.{self.array}", "lane", steps * mac_array(core).outputs)
+        array = mac_array(core)
+        cycles = steps * array.serial_cycles(core.encoding.weight_bits)
+        self.work.add(f"core.{self.array}", "lane", cycles * array.outputs)
         self.work.add(self.memory, "byte", windows * part.cells_used * core.encoding.weight_bits / 8)
 
     def count_out(self, values: int, windows: int) -> None:

@@ -4,7 +4,8 @@ A row with a ``power`` takes that.  One with an ``energy`` takes it for every ac
 arrays of the core, each interval between two MVMs,
 
     crossbar        arrays · steps reads                       sample-and-hold   arrays · columns · steps samples
-    DAC             count · steps drives                       ADC, shift-add    arrays · conversions · steps
+    DAC             count · steps drives                       integrator, ADC,  arrays · conversions · steps
+                                                               shift-add
     transimpedance amplifier, analog buffer                    arrays · columns · steps
 
 (reads and drives as often as ``drive_again`` has it; drives of one group of rows at a time; of Karatsuba's products the
@@ -34,7 +35,10 @@ __all__ = ["actions_per_mvm", "peak_power_w"]
 EACH_COLUMN = ("sample-hold", "transimpedance", "analog-buffer")
 """Kinds that act once for each column and input step."""
 
-PER_MVM = ("crossbar", "dac", *EACH_COLUMN, "adc", "shift-add")
+EACH_CONVERSION = ("integrator", "adc", "shift-add")
+"""Kinds that act once for each column that is converted, and input step."""
+
+PER_MVM = ("crossbar", "dac", *EACH_COLUMN, *EACH_CONVERSION)
 """Kinds of which an MVM takes a number of actions that its arrays and steps determine."""
 
 
@@ -42,7 +46,7 @@ def actions_per_mvm(core: Core, row: Component) -> Fraction:
     """Unit actions of ``row``, one of the kinds PER_MVM, in one MVM of all arrays of ``core``."""
     array, steps, reads = crossbar(core), input_steps(core), reads_per_step(core)
     arrays = arrays_in_use(core)
-    if row.kind in ("adc", "shift-add"):
+    if row.kind in EACH_CONVERSION:
         return steps * arrays * conversions_per_read(core)
     drives = Fraction(row.count * reads * arrays, row_groups(core) * array.count)
     each = {"crossbar": Fraction(arrays * reads), "dac": drives}
@@ -51,7 +55,7 @@ def actions_per_mvm(core: Core, row: Component) -> Fraction:
 
 def peak_power_w(tile: Tile, level: str, row: Component) -> float:
     """Power in W of ``row`` of ``level`` (core, tile or chip) with every array of ``tile`` busy."""
-    if row.energy is None:
+    if not row.by_action:
         return row.power_w()
     cycle_ps = tile.core.cycle_ps if level == "core" else tile.cycle_ps
     rate = row.actions_per_s(cycle_ps)

@@ -1,4 +1,4 @@
-"""The timing of a core with a digital mac-array, and what its weight memory holds.
+"""The timing of a core with a mac-array, and what its weight memory holds.
 
 Weights stand in memory as **blocks** of ``inputs`` × ``outputs``, one for each step of the array.  A copy of a layer
 with K × N weights takes ceil(K / inputs) · ceil(N / outputs) blocks, and as many steps a window on one array.
@@ -6,9 +6,10 @@ with K × N weights takes ceil(K / inputs) · ceil(N / outputs) blocks, and as m
 In an ``adder-tree`` array each step reads its block anew (DaDianNao: 256 weights of 16 bits from the eDRAM of a tile in
 each cycle, Chen et al., MICRO 2014).  A step so takes
 
-    max(1 / rate, block bits / bandwidth of the weight memory)
+    max(cycles / rate, block bits / bandwidth of the weight memory)
 
-A ``systolic`` array keeps a block for as many windows as follow each other, and a step takes a cycle.
+with one cycle, or the weight's bits over those of a cycle in a bit-serial array.  A ``systolic`` or
+``weight-stationary`` array keeps a block for as many windows as follow each other, and its memory sets no time.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def weights_a_tile(tile: Tile) -> int:
 def _rates(tile: Tile) -> dict[str, Fraction]:
     """Steps a second that the arrays of one core can do, and those for which its memory has weights, by row."""
     array, name = mac_array(tile.core), f"core.{tile.core.the('mac-array')[0]}"
-    rates = {name: array.count * array.rate.value}
+    rates = {name: array.count * array.rate.value / array.serial_cycles(tile.core.encoding.weight_bits)}
     if array.dataflow == "adder-tree":
         memory_name, memory = weight_memory(tile)
         rates[memory_name] = _of_one_core(tile, memory.bits_per_s()) / block_bits(tile.core)
@@ -92,11 +93,12 @@ def step_cycle_ps(tile: Tile) -> int:
 
 
 def lanes_a_step(tile: Tile) -> Fraction:
-    """Lane cycles for which a step keeps the arrays busy: ``outputs``, more where the weight memory is the slower."""
+    """Lane cycles for which a step keeps the arrays busy: ``outputs`` in each of its cycles, more where the weight
+    memory is the slower."""
     return mac_array(tile.core).capacity_per_s() / _steps_per_s(tile)
 
 
 def peak_macs_per_s(tile: Tile) -> Fraction:
-    """Multiply-accumulates a second of one core, as its paper counts those of a cycle."""
+    """Multiply-accumulates a second of one core, as its paper counts those of a step."""
     array = mac_array(tile.core)
     return array.peak_macs * _steps_per_s(tile) / array.count

@@ -94,6 +94,16 @@ class Component(Strict):
         """The time of one action in ps."""
         return duration_ps(1, 1 / self.time.value) if self.time is not None else cycle_ps
 
+    @property
+    def by_action(self) -> bool:
+        """Whether its cost is that of each action; the power at the peak then follows from how many there are."""
+        return self.energy is not None
+
+    def action_j(self) -> float:
+        """The energy in J of one unit action at the rated size, of a row for which that is what is known."""
+        assert self.energy is not None
+        return float(self.energy)
+
     def power_w(self) -> float:
         """Power in W of the whole row when busy; 0 for a row that is given by energy, which only its actions take."""
         return 0.0 if self.power is None else float(self.power) * self.power_scale() / self.shared_by
@@ -108,8 +118,8 @@ class Component(Strict):
 
     def energies_j(self, cycle_ps: int) -> dict[str, float]:
         """The energy in J of each action."""
-        if self.energy is not None:
-            return {self.unit_action: float(self.energy) * self.power_scale()}
+        if self.by_action:
+            return {self.unit_action: self.action_j() * self.power_scale()}
         dynamic = self.power_w() * self.shared_by * (1.0 - self.static_share)
         return {self.unit_action: dynamic / float(self.actions_per_s(cycle_ps))}
 

@@ -12,6 +12,7 @@ import pytest
 
 from archsim import library
 from archsim.explore.validation import chip_of, load_review, validate
+from archsim.hardware.mac import slowest_rows
 from archsim.hardware.mvm import step_ps
 from archsim.hardware.rollup import chip_rollup
 from archsim.report.hardware import show_hardware
@@ -172,7 +173,7 @@ def test_every_input_moves_an_output(name: str) -> None:
                 break
         assert moves or free(model, path) or not accepted, f"{dotted} moves nothing"
         seen.append(dotted)
-    assert any(key.endswith((".power", ".energy")) for key in seen)
+    assert any(key.endswith((".power", ".energy", ".capacitance")) for key in seen)
 
 
 def free(chip: Chip, path: tuple[str, ...]) -> bool:
@@ -189,11 +190,15 @@ def free(chip: Chip, path: tuple[str, ...]) -> bool:
     row, key = rows[path[at + 1]], path[-1]
     if row.kind == "adc" and key == "bits":  # with a rate and no table of resolutions they count in value only
         return getattr(row, "rate", None) is not None
+    if row.kind == "dac" and key == "bits" and row.bits == 1 == chip.tile.core.encoding.input_bits:
+        return row.power_w() == 0 and row.energy is None  # inputs of one bit take one step, however wide the driver
+    if key == "serial_bits":  # more bits a cycle are of use where weights have them, and the memory gives them
+        return len(slowest_rows(chip.tile)) > 1 or row.serial_bits >= chip.tile.core.encoding.weight_bits
     if key in ("ports", "rate", "clock") and getattr(row, "activity", None) is not None:
         return True
-    if row.energy is not None:  # how often it acts follows from the columns
+    if row.by_action:  # how often it acts follows from the columns
         spare = row.kind in ("adc", "transimpedance") and 2 * step_ps(core, row) < core.cycle_ps  # half would do
-        return key == "count" and (spare or row.kind in ("sample-hold", "shift-add", "analog-buffer"))
+        return key == "count" and (spare or row.kind in ("sample-hold", "shift-add", "integrator", "analog-buffer"))
     return key in FREE and row.power_w() == 0
 
 

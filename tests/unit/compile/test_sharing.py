@@ -51,6 +51,21 @@ def test_every_weight_stands_once_in_each_copy_and_no_memory_holds_more_than_it_
     assert max(held.values()) <= weights_a_tile(CHIP.tile)
 
 
+def test_a_bit_serial_array_takes_as_many_lane_cycles_and_as_much_time_as_its_weights_have_bits():
+    """Steps · 16 outputs · 16 bits in place of steps · 16 outputs.  Element-wise work stays, but for a few sums of
+    pieces, since layers are cut in another way."""
+    graph, lanes, intervals = network(CONVOLUTIONS, IMAGE), [], []
+    for overrides in ([], ["tile.core.components.nfu.serial_bits=1"], ["tile.core.components.nfu.serial_bits=4"]):
+        run = simulate_network(compile_network(graph, chip(*overrides), 1), images=4)
+        rows = {(row.component, row.action): row for row in run.ledger.rows}
+        lanes.append(rows["core.nfu", "lane"].count)
+        intervals.append(run.interval_s)
+    steps = sum((64 * 2 * 1, 16 * 9 * 2, 2 * 1))  # windows · ceil(K / 16) · ceil(N / 16)
+    assert lanes[1] - lanes[0] == pytest.approx(15 * 16 * steps, abs=20)
+    assert lanes[2] - lanes[0] == pytest.approx(3 * 16 * steps, abs=20)
+    assert intervals[0] < intervals[2] < intervals[1]
+
+
 def test_the_ledger_has_all_lanes_of_all_steps_and_every_weight_that_they_read():
     graph = network(CONVOLUTIONS, IMAGE)
     run = simulate_network(compile_network(graph, CHIP, 1), images=2)

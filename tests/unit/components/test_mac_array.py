@@ -39,6 +39,18 @@ def test_a_step_leaves_a_systolic_array_when_it_has_crossed_it(make, inputs, out
     assert row.step_cycles == cycles
 
 
+@pytest.mark.parametrize(
+    ("serial", "weight", "cycles"), [(None, 16, 1), (1, 16, 16), (1, 1, 1), (2, 5, 3), (4, 16, 4), (8, 3, 1)]
+)
+def test_a_bit_serial_array_takes_a_cycle_for_each_of_its_bits(make, serial, weight, cycles):
+    row = make("mac-array", **ARRAY) if serial is None else make("mac-array", **ARRAY, serial_bits=serial)
+    assert row.serial_cycles(weight) == cycles
+
+
+def test_weights_that_stay_leave_a_step_within_its_cycle(make):
+    assert make("mac-array", **ARRAY, dataflow="weight-stationary").step_cycles == 1
+
+
 def cycles_of_a_systolic_array(rows: int, columns: int) -> int:
     """The cycle in which the last sum of one vector leaves an array, cell by cell: input r enters in cycle r, moves
     one column a cycle; the sum of a column moves one row a cycle."""
