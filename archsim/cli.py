@@ -139,6 +139,10 @@ ComponentDetail = Annotated[
     list[str] | None, typer.Option(metavar="LAYER", help="Simulate a layer component by component; repeatable.")
 ]
 IdleTiles = Annotated[bool, typer.Option(help="Count the static power of tiles that hold nothing.")]
+Reprogram = Annotated[
+    bool,
+    typer.Option("--reprogram", help="Run what does not fit in phases, each loaded for a batch of --images."),
+]
 
 
 @app.command()
@@ -152,6 +156,7 @@ def run(
     component_detail: ComponentDetail = None,
     engine: EngineOption = None,
     idle_tiles: IdleTiles = True,
+    reprogram: Reprogram = False,
     bind: Bind = None,
     map_unknown: MapUnknown = None,
     out: Out = None,
@@ -169,7 +174,8 @@ def run(
     from archsim.report.records import write_records
     from archsim.report.runs import run_tables, write_run
 
-    wanted, size = options(images, engine, replicate, idle_tiles, component_detail), chips_wanted(chips)
+    wanted = options(images, engine, replicate, idle_tiles, component_detail, reprogram)
+    size = chips_wanted(chips)
     require_folder(out)
     require_folder(records)
     design = load_design(chip, workload, set_ or [], import_options(bind, map_unknown))
