@@ -277,6 +277,7 @@ def compare(
     set_: Set = None,
     engine: EngineOption = None,
     idle_tiles: IdleTiles = True,
+    reprogram: Reprogram = False,
     jobs: Jobs = None,
     bind: Bind = None,
     map_unknown: MapUnknown = None,
@@ -293,9 +294,9 @@ def compare(
     from archsim.report.progress import progress
     from archsim.report.runs import comparison_tables, write_comparison
 
-    wanted = options(images, engine, None, idle_tiles, None)
+    wanted = options(images, engine, None, idle_tiles, None, reprogram)
     require_folder(out)
-    comparison = prepare(chips, workload, count, set_ or [], import_options(bind, map_unknown))
+    comparison = prepare(chips, workload, count, set_ or [], import_options(bind, map_unknown), reprogram)
     if said := several_nodes(comparison):
         typer.echo(f"archsim: {said}", err=True)
     runs = []
