@@ -250,12 +250,26 @@ class _Cutter:
             names = ", ".join(layer.name for layer in block)
             raise CompileError(f"{names} do not fit {self.chips} × {self.chip.name} together and are not cut")
         before, layer = block[:-1], main[0]
-        count = max(2, -(-self._once(layer) // self._all_cores))
-        while True:
-            graphs = [part_of(self.graph, [*before, piece], layer.name) for piece in pieces_of(layer, count)]
-            if fits(graphs[-1], self.chip, self.chips):  # the last piece is as large as any
-                return graphs
-            count += 1
+        assert layer.matrix is not None
+        most = layer.matrix.columns
+        few = min(max(2, -(-self._once(layer) // self._all_cores)), most)
+
+        def parts(count: int) -> list[Graph]:
+            return [part_of(self.graph, [*before, piece], layer.name) for piece in pieces_of(layer, count)]
+
+        def fit(count: int) -> bool:
+            return fits(parts(count)[-1], self.chip, self.chips)  # the last piece is as large as any
+
+        if not fit(most):
+            raise CompileError(
+                f"{layer.name} does not fit {self.chips} × {self.chip.name} by itself, nor does one of its {most} "
+                "outputs, whose sum is not cut"
+            )
+        low, high = (few - 1, few) if fit(few) else (few, most)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if fit(middle) else (middle, high)
+        return parts(high)
 
     def _once(self, layer: Layer) -> int:
         """Cores that hold a layer once."""

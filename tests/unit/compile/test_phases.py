@@ -26,7 +26,9 @@ def test_blocks_begin_at_weights_or_at_the_flatten_before_them() -> None:
 
 
 def test_a_recurrent_layer_stays_with_the_one_that_feeds_it_back() -> None:
-    graph = network(({"lstm": 64, "recurrent_projection": 16, "name": "l"}, {"dense": 8, "name": "d"}), (32,), sequence=3)
+    graph = network(
+        ({"lstm": 64, "recurrent_projection": 16, "name": "l"}, {"dense": 8, "name": "d"}), (32,), sequence=3
+    )
     blocks = blocks_of(graph)
     assert len(blocks) == 2
     assert [layer.name for layer in blocks[1]] == ["d"]
@@ -127,6 +129,14 @@ def test_what_follows_a_layer_that_is_cut_goes_with_the_next() -> None:
     plans = compile_phases(graph, chip("isaac-ce", 1), 1)
     assert all(plan.layers[0].startswith("big[") for plan in plans[:-1])
     assert names(plans[-1].compiled.graph) == ["big", "pool", "flat", "last"]
+
+
+def test_a_layer_of_which_not_even_one_output_fits_is_an_error() -> None:
+    """2000 rows are sixteen blocks, and the only core has eight arrays."""
+    graph = network(({"dense": 9, "name": "long"},), (2000,))
+    why = "long does not fit 1 × isaac-ce by itself, nor does one of its 9 outputs, whose sum is not cut"
+    with pytest.raises(CompileError, match=why):
+        compile_phases(graph, chip("isaac-ce", 1, "tile.core.count=1"), 1)
 
 
 def test_a_loop_through_the_host_is_not_cut() -> None:
