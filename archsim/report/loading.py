@@ -31,8 +31,8 @@ def loading_records(run: Run) -> Records:
         row("sent to the board", f"{load.bytes_sent:.5g} B", f"{load.weights} weights, copies counted"),
     ]
     if load.cells:
-        pulses = "pulses: not published" if load.pulses_a_cell is None else f"{load.pulses_a_cell:.4g} pulses each"
-        rows.append(row("cells", str(load.cells), f"{pulses}, on average"))
+        pulses = UNKNOWN if load.pulses_a_cell is None else f"{load.pulses_a_cell:.4g}"
+        rows.append(row("cells", str(load.cells), f"that are written; pulses each, on average: {pulses}"))
         rows.append(_wear(run, load, row))
     if len(run.phases) < 2:
         until = run.break_even

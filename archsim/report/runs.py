@@ -217,8 +217,8 @@ def _unit(path: tuple[str, ...], run: Run) -> str:
     for name in (".".join(path), path[0]):
         if name in UNITS:
             return UNITS[name]
-    ending = path[0].rpartition("_")[2] if len(path) == 1 else ""
-    return {"s": "s", "w": "W", "mm2": "mm2"}.get(ending, "-")
+    ending = path[-1].rpartition("_")[2] if len(path) == 1 or path[0] == "loading" else ""
+    return {"s": "s", "w": "W", "mm2": "mm2", "j": "J"}.get(ending, "-")
 
 
 def write_run(run: Run, folder: Path) -> None:
