@@ -176,10 +176,10 @@ class Run:
         if self.loading is None:
             return {}
         out: dict[str, Any] = {"loading": self.loading.to_json()}
-        if not self.phases:
+        if len(self.phases) < 2:
             out["loading"]["inferences_until_1_percent"] = self.break_even
-            return out
-        return {"phases": [phase.to_json(number + 1) for number, phase in enumerate(self.phases)], **out}
+        phases = [phase.to_json(number + 1) for number, phase in enumerate(self.phases)]
+        return {"phases": phases, **out} if phases else out
 
     def one_line(self) -> str:
         """The run in a line, as a comparison prints it when it is ready."""
