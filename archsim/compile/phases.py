@@ -24,6 +24,7 @@ from archsim.compile.cut import blocks_of, part_of, pieces_of
 from archsim.compile.network import Compiled, Replication, compile_network, fits
 from archsim.compile.slicing import SlotShape, slice_layer, slot_shape
 from archsim.errors import CompileError
+from archsim.hardware.mac import weights_a_tile
 from archsim.spec.chip import Chip
 from archsim.workload.graph import Graph, Layer
 
@@ -108,7 +109,8 @@ class _Cutter:
         return out
 
     def _alone(self, block: tuple[Layer, ...]) -> bool:
-        return fits(part_of(self.graph, block), self.chip, self.chips)
+        size = sum(self._once(layer) for layer in block if layer.matrix)
+        return 2 * size <= self._all or fits(part_of(self.graph, block), self.chip, self.chips)
 
     def part(self, span: Span) -> Graph:
         """The network of a range of blocks."""
@@ -128,7 +130,7 @@ class _Cutter:
         if span in self.refused:
             return False
         if span not in self._fitting:
-            few = sum(self._cores[slice(*span)]) <= self._all_cores
+            few = sum(self._sizes[slice(*span)]) <= self._all
             self._fitting[span] = few and fits(self.part(span), self.chip, self.chips)
         return self._fitting[span]
 
@@ -139,9 +141,9 @@ class _Cutter:
         spans: list[Span] = []
         low, end = 0, len(self.blocks)
         while low < end:
-            high = low + 1
-            while high < end and self.fits((low, high)) and self.fits((low, high + 1)):
-                high += 1
+            high = end
+            while high > low + 1 and not self.fits((low, high)):
+                high -= 1
             spans.append((low, high))
             low = high
         if len(spans) > 1 and self.graph.autoregressive:
@@ -209,29 +211,35 @@ class _Cutter:
         return max(1, self._shape.per_core)
 
     @cached_property
-    def _cores(self) -> list[int]:
-        """Cores that hold each block once, not more than it needs."""
+    def _sizes(self) -> list[int]:
+        """What each block takes of the board with one copy of its layers."""
+        return [sum(self._once(layer) for layer, _ in block) for block in self._slots]
+
+    def _once(self, layer: Layer) -> int:
+        """What a layer takes of the board: cores, or weights of the memories beside mac-arrays."""
         if self.chip.tile.core.digital:
-            return [0] * len(self.blocks)
-        each = self._per_core
-        return [sum(-(-layer.experts * slots // each) for layer, slots in block) for block in self._slots]
+            return layer.weights
+        return -(-layer.experts * slice_layer(layer, self._shape).count // self._per_core)
 
     @cached_property
-    def _all_cores(self) -> int:
-        return self.chips * self.chip.working_tiles * self.chip.tile.core.count
+    def _all(self) -> int:
+        """What the board has of that."""
+        tile, tiles = self.chip.tile, self.chips * self.chip.working_tiles
+        return tiles * (weights_a_tile(tile) if tile.core.digital else tile.core.count)
 
     def _pace(self, span: Span) -> float:
         """The windows of the slowest copy of a phase; infinite if it does not fit with one copy of each layer."""
         layers = [pair for block in self._slots[slice(*span)] for pair in block]
         windows = np.array([layer.windows for layer, _ in layers], np.int64)
         if self.chip.tile.core.digital:  # which all layers share, however they are cut
-            return float((windows * [slots for _, slots in layers]).sum()) if self.fits(span) else inf
+            steps = float((windows * [slots for _, slots in layers]).sum())
+            return steps if sum(self._sizes[slice(*span)]) <= self._all else inf
         slots = np.array([count * layer.experts for layer, count in layers], np.int64)
         fixed = np.array([layer.copies or 0 for layer, _ in layers], np.int64)
 
         def room(pace: int) -> bool:
             copies = np.where(fixed > 0, 1, -(-windows // pace))
-            return int((-(-copies * slots // self._per_core)).sum()) <= self._all_cores
+            return int((-(-copies * slots // self._per_core)).sum()) <= self._all
 
         low, high = 0, int(windows.max())
         if not room(high):
@@ -252,7 +260,7 @@ class _Cutter:
         before, layer = block[:-1], main[0]
         assert layer.matrix is not None
         most = layer.matrix.columns
-        few = min(max(2, -(-self._once(layer) // self._all_cores)), most)
+        few = min(max(2, -(-self._once(layer) // self._all)), most)
 
         def parts(count: int) -> list[Graph]:
             return [part_of(self.graph, [*before, piece], layer.name) for piece in pieces_of(layer, count)]
@@ -270,7 +278,3 @@ class _Cutter:
             middle = (low + high) // 2
             low, high = (low, middle) if fit(middle) else (middle, high)
         return parts(high)
-
-    def _once(self, layer: Layer) -> int:
-        """Cores that hold a layer once."""
-        return 1 if self.chip.tile.core.digital else -(-slice_layer(layer, self._shape).count // self._per_core)
