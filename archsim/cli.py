@@ -140,6 +140,10 @@ ComponentDetail = Annotated[
     list[str] | None, typer.Option(metavar="LAYER", help="Simulate a layer component by component; repeatable.")
 ]
 IdleTiles = Annotated[bool, typer.Option(help="Count the static power of tiles that hold nothing.")]
+Reprogram = Annotated[
+    bool,
+    typer.Option("--reprogram", help="Run what does not fit in phases, each loaded for a batch of --images."),
+]
 
 
 @app.command()
@@ -153,6 +157,7 @@ def run(
     component_detail: ComponentDetail = None,
     engine: EngineOption = None,
     idle_tiles: IdleTiles = True,
+    reprogram: Reprogram = False,
     bind: Bind = None,
     map_unknown: MapUnknown = None,
     out: Out = None,
@@ -170,7 +175,8 @@ def run(
     from archsim.report.records import write_records
     from archsim.report.runs import run_tables, write_run
 
-    wanted, size = options(images, engine, replicate, idle_tiles, component_detail), chips_wanted(chips)
+    wanted = options(images, engine, replicate, idle_tiles, component_detail, reprogram)
+    size = chips_wanted(chips)
     require_folder(out)
     require_folder(records)
     design = load_design(chip, workload, set_ or [], import_options(bind, map_unknown))
@@ -272,6 +278,7 @@ def compare(
     set_: Set = None,
     engine: EngineOption = None,
     idle_tiles: IdleTiles = True,
+    reprogram: Reprogram = False,
     jobs: Jobs = None,
     bind: Bind = None,
     map_unknown: MapUnknown = None,
@@ -288,9 +295,9 @@ def compare(
     from archsim.report.progress import progress
     from archsim.report.runs import comparison_tables, write_comparison
 
-    wanted = options(images, engine, None, idle_tiles, None)
+    wanted = options(images, engine, None, idle_tiles, None, reprogram)
     require_folder(out)
-    comparison = prepare(chips, workload, count, set_ or [], import_options(bind, map_unknown))
+    comparison = prepare(chips, workload, count, set_ or [], import_options(bind, map_unknown), reprogram)
     if said := several_nodes(comparison):
         typer.echo(f"archsim: {said}", err=True)
     runs = []

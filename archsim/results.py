@@ -1,8 +1,4 @@
-"""The results of a run: frozen records, and the figures that follow from them.
-
-The **ledger** holds one row a component and action: count × energy.  Static power × time is a row of its own for each
-component, with the action ``static``.  A total is the sum of rows, nothing else.
-"""
+"""The results of a run: frozen records, and the figures that follow from them."""
 
 from __future__ import annotations
 
@@ -11,53 +7,10 @@ from dataclasses import dataclass, field
 from math import exp, log
 from typing import Any
 
-__all__ = ["Bottleneck", "Ledger", "LedgerRow", "Run", "Timing", "Waiting", "geometric_mean", "per"]
+from archsim.results_ledger import Ledger, LedgerRow
+from archsim.results_loading import Loading, inferences_until
 
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """``count`` actions of ``energy_j`` joules each, for one inference.  ``component`` is ``level.name``."""
-
-    component: str
-    action: str
-    count: float
-    energy_j: float
-
-    @property
-    def total_j(self) -> float:
-        """Energy of the row in J."""
-        return self.count * self.energy_j
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """All rows for one inference in steady state."""
-
-    rows: tuple[LedgerRow, ...]
-
-    def total_j(self) -> float:
-        """The sum of all rows in J."""
-        return sum(self.by_component().values())
-
-    def by_component(self) -> dict[str, float]:
-        """J of each component, in the order of the rows."""
-        out: dict[str, float] = {}
-        for row in self.rows:
-            out[row.component] = out.get(row.component, 0.0) + row.total_j
-        return out
-
-    def records(self) -> list[dict[str, Any]]:
-        """The rows as flat records, for tables."""
-        return [
-            {
-                "component": r.component,
-                "action": r.action,
-                "count": r.count,
-                "energy_j": r.energy_j,
-                "total_j": r.total_j,
-            }
-            for r in self.rows
-        ]
+__all__ = ["Bottleneck", "Ledger", "LedgerRow", "Phase", "Run", "Timing", "Waiting", "geometric_mean", "per"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +24,8 @@ class Timing:
     """(largest - smallest) / mean of the intervals that ``interval_ps`` is the mean of."""
     images: int
     events: int
+    makespan_ps: int = 0
+    """From the first token of the first of ``images`` to the last of the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +48,50 @@ class Bottleneck:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A phase of a run whose board is programmed anew: its layers are loaded, then all images of the batch run."""
+
+    layers: tuple[str, ...]
+    """Those with weights; a piece of a layer is named by its outputs, as ``fc6[0:1024]``."""
+    run: Run
+
+    @property
+    def time_ps(self) -> int:
+        """Loading, then the images of the batch, in ps."""
+        assert self.run.loading is not None
+        assert self.run.loading.time_ps is not None
+        return self.run.loading.time_ps + self.run.timing.makespan_ps
+
+    def to_json(self, number: int) -> dict[str, Any]:
+        """The phase as JSON values."""
+        load, energy = self.run.loading, self.run.energy_j
+        assert load is not None
+        return {
+            "phase": number,
+            "layers": list(self.layers),
+            "macs": self.run.macs,
+            "loading_s": load.time_s,
+            "makespan_s": self.run.timing.makespan_ps / 1e12,
+            "loading_j": load.energy_j,
+            "energy_j_per_inference": energy,
+            "interval_s": self.run.interval_s,
+            "latency_s": self.run.latency_s,
+            "replication": dict(self.run.replication),
+            "tiles": dict(self.run.tiles),
+            "bytes_by_link_kind": dict(self.run.bytes_by_link_kind),
+            "bottleneck": self.run.bottleneck.reason,
+            "loading": load.to_json(),
+            "ledger": self.run.ledger.records(),
+        }
+
+
+@dataclass(frozen=True)
 class Run:
-    """Everything that one simulation of a network on a board gives."""
+    """Everything that one simulation of a network on a board gives.
+
+    With ``phases`` the board was programmed anew for each of them: times and energy are then those of a batch of
+    ``timing.images``, writing included, and ``loading`` is all that the batch wrote.
+    """
 
     chip: str
     workload: str
@@ -126,6 +123,9 @@ class Run:
     """Whether the static power of tiles that hold nothing is part of the ledger."""
     notes: tuple[str, ...] = ()
     """What to know before the figures are relied on."""
+    loading: Loading | None = None
+    """What it takes to load the network onto the board; no part of the energy and times of an inference."""
+    phases: tuple[Phase, ...] = ()
 
     @property
     def interval_s(self) -> float:
@@ -161,6 +161,25 @@ class Run:
     def effective_tops(self) -> float:
         """Operations done a second, 2 a multiply-accumulate, in 10¹²."""
         return 2 * self.macs / self.interval_s / 1e12
+
+    @property
+    def break_even(self) -> dict[str, int | None]:
+        """The inferences from which on loading is at most 1 % of all time, and of all energy; None if not known."""
+        load = self.loading
+        return {
+            "time": None if load is None or load.time_s is None else inferences_until(load.time_s, self.interval_s),
+            "energy": None if load is None or load.energy_j is None else inferences_until(load.energy_j, self.energy_j),
+        }
+
+    def _loading_json(self) -> dict[str, Any]:
+        """Loading, and with phases what they are; nothing of runs that do not know of it."""
+        if self.loading is None:
+            return {}
+        out: dict[str, Any] = {"loading": self.loading.to_json()}
+        if len(self.phases) < 2:
+            out["loading"]["inferences_until_1_percent"] = self.break_even
+        phases = [phase.to_json(number + 1) for number, phase in enumerate(self.phases)]
+        return {"phases": phases, **out} if phases else out
 
     def one_line(self) -> str:
         """The run in a line, as a comparison prints it when it is ready."""
@@ -215,6 +234,7 @@ class Run:
                 "reason": self.bottleneck.reason,
             },
             "notes": list(self.notes),
+            **self._loading_json(),
             "events": self.timing.events,
             **{f"{name}_s": seconds for name, seconds in self.wall.items()},
             "version": self.version,

@@ -27,7 +27,7 @@ from archsim.program import Program, Stage
 from archsim.spec.chip import Chip
 from archsim.workload.graph import Graph
 
-__all__ = ["Compiled", "Replication", "arrays_needed", "chips_to_fit", "compile_network", "on_chip"]
+__all__ = ["Compiled", "Replication", "arrays_needed", "chips_to_fit", "compile_network", "fits", "on_chip"]
 
 Replication = Literal["balanced", "none"] | Mapping[str, int]
 """How many copies: balanced for the smallest interval, one of each, or a user's own factors."""
@@ -117,6 +117,16 @@ def chips_to_fit(graph: Graph, chip: Chip) -> int:
     return chips
 
 
+def fits(graph: Graph, chip: Chip, chips: int) -> bool:
+    """Whether a board of ``chips`` chips holds every layer once, its buffers aside."""
+    require_resident(chip.tile)
+    graph = with_host(chip.tile, graph)
+    require_units(chip.tile, list(graph.layers))
+    if chip.tile.core.digital:
+        return next(shared_attempts(graph, chip, chips), None) is not None
+    return bool(planners(graph, chip, chips, once(graph)))
+
+
 def compile_network(
     graph: Graph,
     chip: Chip,
@@ -188,7 +198,8 @@ def _compile_digital(
         gap = "too few" if needed > have else "but the parts of its layers leave gaps in the tiles"
         raise CompileError(
             f"{graph.name} does not fit {board.chips} × {chip.name}: it has {needed} weights, the board holds {have}, "
-            f"{gap}. {chips_to_fit(graph, chip)} chips hold it once."
+            f"{gap}. {chips_to_fit(graph, chip)} chips hold it once; --reprogram runs it in phases, between which the "
+            "board is written."
         )
     return _best(graph, board, iter(ways), check_buffers)
 
@@ -302,5 +313,6 @@ def _does_not_fit(graph: Graph, chip: Chip, chips: int, copies: Copies) -> Compi
     return CompileError(
         f"{graph.name} does not fit {chips} × {chip.name}: it needs {needed} arrays in whole cores, {gap}. "
         f"{chips_to_fit(graph, chip)} chips hold it once; fewer than {core.encoding.weight_bits} weight bits, more "
-        "bits a cell or fewer copies need fewer arrays."
+        "bits a cell or fewer copies need fewer arrays. --reprogram runs it in phases, between which the board is "
+        "written."
     )

@@ -121,6 +121,8 @@ def _record(suite: Suite, result: Result) -> dict[str, Any]:
         "power_always_on_w": lambda run: run.always_on_w,
         "area_mm2": lambda run: run.area_mm2,
         "spread": lambda run: run.timing.interval_spread,
+        "loading_s": lambda run: None if run.loading is None else run.loading.time_s,
+        "loading_j": lambda run: None if run.loading is None else run.loading.energy_j,
     }
     row: dict[str, Any] = {"network": result.network, "in the paper": suite.notes.get(result.network, "")}
     row |= {"design": result.case.label, "chips": result.chips}

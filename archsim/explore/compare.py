@@ -60,22 +60,24 @@ def prepare(
     count: int | None,
     overrides: Sequence[str] = (),
     imports: ImportOptions | None = None,
+    reprogram: bool = False,
 ) -> Comparison:
     """Load every pair and size the boards; ``count`` chips for every design, or boards of equal area.
 
     ``imports`` says how ONNX files are read.
 
-    CompileError if a network does not fit ``count`` chips.
+    CompileError if a network does not fit ``count`` chips, unless these are programmed anew (``reprogram``).
     """
     designs = {(chip, work): load_design(chip, work, overrides, imports) for chip in chips for work in workloads}
     _require_own_names("chips", {chip: design.chip.model.name for (chip, _), design in designs.items()})
     _require_own_names("workloads", {work: design.graph.name for (_, work), design in designs.items()})
     if count is None:
         return Comparison(designs, boards_of_equal_area(designs))
-    for design in designs.values():  # before anything has run
+    for design in () if reprogram else designs.values():  # before anything has run
         if (needed := chips_to_fit(design.graph, design.chip.model)) > count:
             raise CompileError(
-                f"{design.graph.name} does not fit {count} × {design.chip.model.name}; {needed} chips hold it once"
+                f"{design.graph.name} does not fit {count} × {design.chip.model.name}; {needed} chips hold it once; "
+                "--reprogram runs it in phases"
             )
     return Comparison(designs, dict.fromkeys(chips, count))
 

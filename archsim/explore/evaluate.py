@@ -113,7 +113,10 @@ def _options(run: dict[str, Any]) -> Options:
     for key in ("images", "chips"):
         if run[key] != "fit" and (not isinstance(run[key], int) or isinstance(run[key], bool) or run[key] < 1):
             raise ArchsimError(f"{key}: expected a whole number of at least 1, got {run[key]!r:.80}")
-    return Options(run["images"], run["engine"], replication, run["idle_tiles"])
+    reprogram = run.get("reprogram", False)
+    if not isinstance(reprogram, bool):
+        raise ArchsimError(f"options.reprogram: expected true or false, got {reprogram!r:.80}")
+    return Options(run["images"], run["engine"], replication, run["idle_tiles"], reprogram=reprogram)
 
 
 def evaluate(request: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,9 @@ class Options:
     replication: Replication = "balanced"
     idle_tiles: bool = True
     component_detail: frozenset[str] = frozenset()
+    reprogram: bool = False
+    """Whether a board that is too small is programmed anew for each phase of the network; ``images`` are then a batch
+    that goes through a phase before the next one is loaded."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.images <= MAX_IMAGES:
@@ -37,6 +40,8 @@ class Options:
         if self.engine is not None and self.engine not in ENGINES:
             hint = nearest(self.engine, ENGINES)
             raise ArchsimError(f"engine: expected {' or '.join(ENGINES)}, got {self.engine!r}{hint}")
+        if self.reprogram and self.component_detail:
+            raise ArchsimError("--reprogram: phases are simulated without --component-detail")
         if self.engine is not None:
             chosen(self.engine)  # or a message that it cannot run, before anything is compiled for it
 
@@ -50,6 +55,8 @@ class Options:
             "idle_tiles": self.idle_tiles,
             "component_detail": sorted(self.component_detail),
         }
+        if self.reprogram:
+            values["reprogram"] = True
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
@@ -79,9 +86,10 @@ def options(
     replicate: Sequence[str] | None,
     idle_tiles: bool,
     component_detail: Sequence[str] | None,
+    reprogram: bool = False,
 ) -> Options:
     """Options from the command line."""
-    return Options(images, engine, _replication(replicate), idle_tiles, frozenset(component_detail or ()))
+    return Options(images, engine, _replication(replicate), idle_tiles, frozenset(component_detail or ()), reprogram)
 
 
 def _replication(texts: Sequence[str] | None) -> Replication:

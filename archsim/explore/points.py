@@ -13,7 +13,7 @@ import numpy as np
 
 from archsim.errors import ArchsimError
 from archsim.report.study.indices import shares
-from archsim.spec.study import OPTION_KEYS, SAMPLINGS, Parameter, Study, StudyDesign
+from archsim.spec.study import OPTION_KEYS, SAMPLINGS, Parameter, Study, StudyDesign, StudyOptions
 
 __all__ = ["Candidate", "Point", "candidate_of", "candidates", "points_of"]
 
@@ -74,7 +74,7 @@ def _point(study: Study, candidate: Candidate, workload: str | None, places: Map
         products = [[_whole(key, keys.get(str(factor), factor)) for factor in product] for product in factors.least]
         keys[key] = min(math.prod(product) for product in products)
     limited = tuple((key, keys.get(key)) for key in study.limited_keys)
-    run: dict[str, Any] = {"chips": study.chips, **study.options.model_dump()}
+    run: dict[str, Any] = {"chips": study.chips, **_given(study.options)}
     if study.accuracy is not None:
         run["accuracy"] = study.accuracy.model_dump()
     for key in OPTION_KEYS:
@@ -84,6 +84,14 @@ def _point(study: Study, candidate: Candidate, workload: str | None, places: Map
     work = None if workload is None else places[workload]
     request = {"chip": places[candidate.design.chip], "workload": work, "set": overrides}
     return Point(candidate, workload, {**request, "run": run if workload else None}, limited)
+
+
+def _given(options: StudyOptions) -> dict[str, Any]:
+    """The options; without ``reprogram`` where it is not asked for, so that stores made before it still count."""
+    given: dict[str, Any] = options.model_dump()
+    if not given["reprogram"]:
+        del given["reprogram"]
+    return given
 
 
 def _whole(key: str, value: Any) -> int:

@@ -9,11 +9,13 @@ from time import perf_counter
 from typing import Any
 
 from archsim.compile.network import Compiled, chips_to_fit, compile_network
+from archsim.compile.phases import compile_phases
 from archsim.errors import ArchsimError
 from archsim.explore.options import Options, whole_number
 from archsim.program import Program
 from archsim.results import Run
 from archsim.sim.outcome import Outcome
+from archsim.sim.reprogram import simulate_phases
 from archsim.sim.simulate import simulate_network
 from archsim.spec.chip import Chip
 from archsim.spec.loader import Loaded, load_chip
@@ -71,13 +73,18 @@ def chips_wanted(text: str) -> int | None:
     return number
 
 
-def compile_design(design: Design, chips: int | None, options: Options, report: Callable[[str], None]) -> Compiled:
-    """Compile ``design`` onto ``chips`` chips; None: onto the smallest board that holds the network once."""
+def _board(design: Design, chips: int | None) -> int:
+    """The chips of the board."""
     chip = design.chip.model
     most = max(1, MAX_TILES // chip.tiles)
     if chips is not None and not 1 <= chips <= most:
         raise ArchsimError(f"chips: expected 1 to {most} of {chip.tiles} tiles each, got {chips}")
-    count = chips if chips is not None else chips_to_fit(design.graph, chip)
+    return chips if chips is not None else chips_to_fit(design.graph, chip)
+
+
+def compile_design(design: Design, chips: int | None, options: Options, report: Callable[[str], None]) -> Compiled:
+    """Compile ``design`` onto ``chips`` chips; None: onto the smallest board that holds the network once."""
+    chip, count = design.chip.model, _board(design, chips)
     report(f"compiling onto {count} chip{'s' if count > 1 else ''}")
     detail = options.component_detail
     return compile_network(design.graph, chip, count, options.replication, component_detail=detail)
@@ -96,6 +103,8 @@ def run_design(
     ``keep`` is given all records of the run for the steady state.  Without ``resolved`` the Run does not hold the files
     as they were read, which take some time to write out.
     """
+    if options.reprogram:
+        return _run_phases(design, chips, options, report, keep is not None, resolved)
     began = perf_counter()
     compiled = compile_design(design, chips, options, report)
     compiled_s = perf_counter() - began
@@ -108,5 +117,33 @@ def run_design(
         resolved={**design.resolved(), "run": options.written(compiled.board.chips)} if resolved else None,
         report=report,
         keep=keep,
+    )
+    return replace(run, wall={"compile": compiled_s, **run.wall, "wall": perf_counter() - began})
+
+
+def _run_phases(
+    design: Design,
+    chips: int | None,
+    options: Options,
+    report: Callable[[str], None],
+    keep: bool,
+    resolved: bool,
+) -> Run:
+    """The same with a board that is programmed anew for each phase."""
+    if keep:
+        raise ArchsimError("--reprogram: a run in phases has no one set of records; run without --records")
+    began, count = perf_counter(), _board(design, chips)
+    report(f"compiling onto {count} chip{'s' if count > 1 else ''} in phases")
+    plans = compile_phases(design.graph, design.chip.model, count, options.replication)
+    compiled_s = perf_counter() - began
+    run = simulate_phases(
+        design.graph,
+        plans,
+        images=options.images,
+        engine_name=options.engine,
+        idle_tiles=options.idle_tiles,
+        config_hash=design.config_hash,
+        resolved={**design.resolved(), "run": options.written(count)} if resolved else None,
+        report=report,
     )
     return replace(run, wall={"compile": compiled_s, **run.wall, "wall": perf_counter() - began})

@@ -16,7 +16,7 @@ from archsim.spec.array import Wires as WiresSpec
 from archsim.spec.tile import Core, Tile
 from archsim.units import Quantity
 
-__all__ = ["array_config"]
+__all__ = ["array_config", "cell_of"]
 
 
 def array_config(tile: Tile) -> ArrayConfig:
@@ -40,7 +40,7 @@ def array_config(tile: Tile) -> ArrayConfig:
         inputs=_inputs(core),
         adc=_adc(core),
         dac=DacConfig(inl=dac(core).inl or 0.0, noise=dac(core).noise or 0.0),
-        cell=_cell(spec),
+        cell=cell_of(spec),
         wires=_wires(tile.wires),
         slices=encoding.slices,
         accumulate=encoding.accumulate,
@@ -97,7 +97,7 @@ def _adc(core: Core) -> AdcConfig:
     return AdcConfig(bits=row.bits, type=row.type, **given)
 
 
-def _cell(spec: DeviceSpec | None) -> Device:
+def cell_of(spec: DeviceSpec | None) -> Device:
     """The device of a tile; without one, cells hold what they are told."""
     if spec is None:
         return ideal_cell()

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from archsim.report.files import make_folder, write_text
 from archsim.report.hardware import plain_text
+from archsim.report.loading import comparison_loading, loading_records, phase_records
 from archsim.report.made import signed
 from archsim.report.tables import as_csv, as_markdown
 from archsim.results import Run, Timing, per
@@ -37,7 +38,7 @@ __all__ = [
 
 Records = list[dict[str, Any]]
 
-SHARES = ("share", "mean busy", "largest busy", "busy", "starved", "blocked")
+SHARES = ("share", "loading share", "mean busy", "largest busy", "busy", "starved", "blocked")
 """Keys of records whose values are shares, shown in percent."""
 
 
@@ -82,14 +83,18 @@ def headline(run: Run) -> Records:
         return {"figure": name, "value": value, "meaning": meaning}
 
     timing, unit = run.timing, run.unit
+    alone, full, between = (
+        f"one {unit} in the empty machine, first token in to last out",
+        "the same with the pipeline full",
+        f"between two {unit}s, {_steadiness(timing)}; spread {timing.interval_spread:.2%}",
+    )
+    if len(run.phases) > 1:
+        alone = f"one {unit} through {len(run.phases)} phases, each loaded before"
+        full, between = f"a batch of {timing.images}", "the time of a batch over what is in it"
     return [
-        row("latency", format_si(run.latency_s, "s"), f"one {unit} in the empty machine, first token in to last out"),
-        row("steady latency", format_si(timing.steady_latency_ps / 1e12, "s"), "the same with the pipeline full"),
-        row(
-            "interval",
-            format_si(run.interval_s, "s"),
-            f"between two {unit}s, {_steadiness(timing)}; spread {timing.interval_spread:.2%}",
-        ),
+        row("latency", format_si(run.latency_s, "s"), alone),
+        row("steady latency", format_si(timing.steady_latency_ps / 1e12, "s"), full),
+        row("interval", format_si(run.interval_s, "s"), between),
         row(
             "throughput",
             f"{run.throughput_per_s:.5g} {unit}/s",
@@ -157,6 +162,10 @@ def run_tables(run: Run) -> Group:
         style="not bold",
     )
     parts: list[RenderableType] = [title, grid("Result", headline(run)), grid("Energy", _shown(energy_records(run)))]
+    if phases := phase_records(run):
+        parts.append(grid("Phases", _shown(phases)))
+    if loading := loading_records(run):
+        parts.append(grid("Loading", loading))
     parts += [grid("Links", _shown(link_records(run))), grid("Layers", _shown(layer_records(run)))]
     note = (
         "Links and 'limited by' are shares of the interval. Layers: shares of the whole run, its filling and draining "
@@ -209,8 +218,8 @@ def _unit(path: tuple[str, ...], run: Run) -> str:
     for name in (".".join(path), path[0]):
         if name in UNITS:
             return UNITS[name]
-    ending = path[0].rpartition("_")[2] if len(path) == 1 else ""
-    return {"s": "s", "w": "W", "mm2": "mm2"}.get(ending, "-")
+    ending = path[-1].rpartition("_")[2] if len(path) == 1 or path[0] == "loading" else ""
+    return {"s": "s", "w": "W", "mm2": "mm2", "j": "J"}.get(ending, "-")
 
 
 def write_run(run: Run, folder: Path) -> None:
@@ -223,6 +232,10 @@ def run_files(run: Run) -> dict[str, str]:
     files = {"resolved.yaml": resolved_text(run.resolved), "stats.txt": statistics(run)}
     tables = {"result": headline(run), "ledger": run.ledger.records(), "links": link_records(run)}
     tables["layers"] = layer_records(run)
+    if run.loading is not None:
+        tables |= {"loading": loading_records(run), "loading_ledger": run.loading.ledger.records()}
+    if phases := phase_records(run):
+        tables["phases"] = phases
     for name, records in tables.items():
         files |= table_files(name, records, _shown(records))
     return files
@@ -305,6 +318,7 @@ def comparison_record(run: Run) -> dict[str, Any]:
         "throughput_per_s_w": per(run.throughput_per_s, run.average_power_w),
         "bottleneck": run.bottleneck.server,
         "bottleneck_share": run.bottleneck.share,
+        **comparison_loading(run),
     }
 
 

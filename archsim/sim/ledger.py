@@ -13,7 +13,7 @@ from archsim.sim.noc_work import noc_rows
 from archsim.spec.chip import Chip
 from archsim.spec.component import Component
 
-__all__ = ["always_on_w", "link_bytes", "make_ledger"]
+__all__ = ["PASSING_A_ROUTER", "action_energy_j", "always_on_w", "instances", "link_bytes", "make_ledger"]
 
 PASSING_A_ROUTER = ("channel", "eject", "chip-out")
 """Kinds of link that a token enters from a router."""
@@ -69,26 +69,31 @@ def _component(chip: Chip, key: str) -> Component:
     return rows[name]
 
 
+def action_energy_j(chip: Chip, key: str, action: str) -> float:
+    """J of one action of the component ``level.name``."""
+    cycle = chip.tile.core.cycle_ps if key.startswith("core.") else chip.tile.cycle_ps
+    return _component(chip, key).energies_j(cycle)[action]
+
+
 def make_ledger(compiled: Compiled, interval_s: float, *, idle_tiles: bool = True) -> Ledger:
     """The ledger of one inference.  Static power × ``interval_s`` is counted for every tile of the board, or only for
     the tiles in use if not ``idle_tiles``; rows without energy are left out."""
     chip = compiled.board.chip
-    cycles = {"core": chip.tile.core.cycle_ps, "tile": chip.tile.cycle_ps, "chip": chip.tile.cycle_ps}
     rows = []
     for (key, action), count in sorted(_counts(compiled).items()):
-        energy = _component(chip, key).energies_j(cycles[key.split(".", 1)[0]])[action]
+        energy = action_energy_j(chip, key, action)
         if count and energy:
             rows.append(LedgerRow(key, action, count, energy))
     if chip.noc.energy is not None:
         rows += noc_rows(compiled, chip.noc.energy)
     for row in chip_rollup(chip).rows:
-        watts = row.component.static_power_w() * _instances(compiled, row, idle_tiles)
+        watts = row.component.static_power_w() * instances(compiled, row, idle_tiles)
         if watts:
             rows.append(LedgerRow(row.key, "static", interval_s, watts))
     return Ledger(tuple(rows))
 
 
-def _instances(compiled: Compiled, row: Row, idle_tiles: bool) -> float:
+def instances(compiled: Compiled, row: Row, idle_tiles: bool) -> float:
     """How often a row of the roll-up stands on the board, idle tiles counted or not."""
     whole = row.times * compiled.board.chips
     if idle_tiles or row.level == "chip":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 from archsim.compile.network import Compiled
 from archsim.components.router import Router
@@ -11,7 +12,7 @@ from archsim.results import LedgerRow
 from archsim.sim.outcome import Outcome
 from archsim.spec.noc import NocEnergy
 
-__all__ = ["NOC", "noc_rows", "validity_notes"]
+__all__ = ["NOC", "Passage", "flit_bits", "noc_rows", "rows_of_passages", "validity_notes"]
 
 NOC = "chip.noc"
 """The network in the ledger."""
@@ -39,32 +40,44 @@ def noc_rows(compiled: Compiled, energy: NocEnergy) -> list[LedgerRow]:
     buffer of every router on its way, crosses its switch and is granted it; each packet is granted a virtual channel.
     On a shared way a multicast counts once.  A wire is as long as its routers are apart.
     """
-    program, network, width = compiled.program, compiled.board.network, flit_bits(compiled)
+    program, width = compiled.program, flit_bits(compiled)
+    buffer = compiled.board.network.keys.buffer_flits
+
+    def passages() -> Iterator[Passage]:
+        for flow, tokens in zip(program.flows, program.flow_tokens.tolist(), strict=True):
+            if flow.bits:
+                flits = -(-flow.bits // width)
+                for hop in flow.route:
+                    link = program.links[hop.link]
+                    yield link.kind, link.name, tokens * flits, tokens * -(-flits // buffer)
+
+    return rows_of_passages(compiled, energy, passages())
+
+
+Passage = tuple[str, str, int, int]
+"""The kind and the name of a link, and the flits and the packets that pass it."""
+
+
+def rows_of_passages(compiled: Compiled, energy: NocEnergy, passages: Iterable[Passage]) -> list[LedgerRow]:
+    """The rows of the ledger for so many flits and packets over the links of a board."""
     wires = compiled.board.wires()
     counts: dict[str, float] = defaultdict(float)
     own: dict[str, tuple[float, float]] = {}
-    tokens_of = program.flow_tokens.tolist()
-    for flow, tokens in zip(program.flows, tokens_of, strict=True):
-        if not flow.bits:
-            continue
-        flits = -(-flow.bits // width)
-        packets = -(-flits // network.keys.buffer_flits)
-        for hop in flow.route:
-            link = program.links[hop.link]
-            if link.kind in ENTERING:
-                counts["buffer write"] += tokens * flits
-            if link.kind in LEAVING:
-                for action in ("buffer read", "crossbar"):
-                    counts[action] += tokens * flits
-                counts["arbitration"] += tokens * (flits + packets)
-            if link.kind == "channel":
-                name = link.name.split(" ", 2)[2]
-                length, each = wires[name]
-                counts["flit-hop"] += tokens * flits
-                if each is None:
-                    counts["link mm"] += tokens * flits * length * float(energy.pitch) / MM
-                else:
-                    own[name] = (own.get(name, (0.0, each))[0] + tokens * flits, each)
+    for kind, link, flits, packets in passages:
+        if kind in ENTERING:
+            counts["buffer write"] += flits
+        if kind in LEAVING:
+            for action in ("buffer read", "crossbar"):
+                counts[action] += flits
+            counts["arbitration"] += flits + packets
+        if kind == "channel":
+            name = link.split(" ", 2)[2]
+            length, each = wires[name]
+            counts["flit-hop"] += flits
+            if each is None:
+                counts["link mm"] += flits * length * float(energy.pitch) / MM
+            else:
+                own[name] = (own.get(name, (0.0, each))[0] + flits, each)
     costs = {
         "buffer write": energy.buffer_write,
         "buffer read": energy.buffer_read,

@@ -19,6 +19,7 @@ from archsim.program import Program
 from archsim.results import Bottleneck, Run, Timing, Waiting
 from archsim.sim.engines import chosen, engine
 from archsim.sim.ledger import always_on_w, link_bytes, make_ledger
+from archsim.sim.loading import loading_of
 from archsim.sim.noc_work import validity_notes
 from archsim.sim.outcome import Outcome, RecordsWanted
 
@@ -102,6 +103,7 @@ def simulate_network(
         wall={"simulate": simulated},
         idle_tiles=idle_tiles,
         notes=validity_notes(compiled, outcome, timing.interval_ps, images),
+        loading=loading_of(compiled, idle_tiles=idle_tiles),
     )
 
 
@@ -132,7 +134,7 @@ def _timing(compiled: Compiled, single: Outcome, outcome: Outcome, images: int) 
     tokens = compiled.program.stages[compiled.lowered.host_in].firings
     began = outcome.records.starts[compiled.lowered.host_in][::tokens]
     interval, spread = steady_interval(done, outcome) if images > 1 else (float(latency), 0.0)
-    return Timing(latency, int(done[-1] - began[-1]), interval, spread, images, outcome.events)
+    return Timing(latency, int(done[-1] - began[-1]), interval, spread, images, outcome.events, int(done[-1]))
 
 
 def steady_interval(done: NDArray[np.int64], outcome: Outcome) -> tuple[float, float]:

@@ -74,7 +74,7 @@ LARGEST = Fraction(10**30)
 MAX_FACTORS = 1000
 """The most values of a range whose steps multiply: exact fractions grow with each."""
 
-OPTION_KEYS = ("chips", "options.images", "options.replication")
+OPTION_KEYS = ("chips", "options.images", "options.replication", "options.reprogram")
 """What a parameter may be that is no key of a chip or a network (those of a network begin with ``workload.``)."""
 
 SEARCHES = ("nsga2", "tpe")
@@ -239,6 +239,8 @@ class StudyOptions(Strict):
     engine: Literal["compiled", "simpy"] = "compiled"
     replication: Literal["balanced", "none"] = "balanced"
     idle_tiles: bool = True
+    reprogram: bool = False
+    """Whether boards that are too small are programmed anew for each phase of a network."""
 
 
 class StudyAccuracy(Strict):

@@ -14,6 +14,7 @@ from archsim.spec.base import Length, Strict, Time
 from archsim.spec.component import AnyComponent, Component
 from archsim.spec.functions import Operator
 from archsim.spec.provenance import Published, Reading
+from archsim.spec.write import Write
 from archsim.units import Quantity, duration_ps
 
 __all__ = ["Core", "Device", "Encoding", "Issue", "Memory", "Operator", "Pipeline", "Tile", "Unit", "Wires"]
@@ -64,6 +65,8 @@ class Core(Strict):
     issue: Issue | None = None
     weights: str | None = None
     """The row of core or tile that holds the weights of a mac-array."""
+    write: Write | None = None
+    """What programming the cells of its arrays takes."""
     components: Rows
 
     @cached_property

@@ -212,7 +212,8 @@ def test_out_holds_configuration_statistics_and_tables(call: Command) -> None:
     assert code == 0
     value = json.loads(out)
     expected = {"resolved.yaml", "stats.txt"}
-    expected |= {f"{name}.{end}" for name in ("result", "ledger", "links", "layers") for end in ("csv", "md")}
+    tables = ("result", "ledger", "links", "layers", "loading", "loading_ledger")
+    expected |= {f"{name}.{end}" for name in tables for end in ("csv", "md")}
     assert {path.name for path in Path("o").iterdir()} == expected
 
     resolved = yaml.safe_load(Path("o/resolved.yaml").read_text())

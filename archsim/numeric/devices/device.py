@@ -171,15 +171,22 @@ class Device:
         target = self._target(target_s)
         with self._named():
             law = self._programming()
-            number("the tolerance", tolerance, 0.0, open_low=True)
-            unit = {"value": target, "range": self.g_max_s - self.g_min_s, "siemens": 1.0}
-            if of not in unit:
-                raise DeviceError(f"the tolerance is one of {', '.join(unit)}, got {of!r:.60}{nearest(of, unit)}")
-            if of == "value" and not np.all(target > 0.0):
-                raise DeviceError("a tolerance relative to a target of 0 S is never met; give one of the range")
-            width = np.broadcast_to(tolerance * np.asarray(unit[of]), target.shape)
+            width = self._width(target, tolerance, of)
             most = law.patience if max_pulses is None else int(number("max_pulses", max_pulses, 1))
             return self._costed(law.verified(target, width, most, rng), target)
+
+    def finished(self, target_s: ArrayLike, tolerance: float | None, *, of: ToleranceOf = "value") -> Floats | None:
+        """The share of cells with these targets that are done with after 0, 1, … programming operations, as
+        :meth:`written` repeats them; the last share is 1.  One operation a cell if ``tolerance`` is None.
+
+        None where the source does not say how many operations a cell takes.
+        """
+        target = self._target(target_s)
+        with self._named():
+            law = self._programming()
+            if tolerance is None:
+                return law.finished(target, None, law.patience)
+            return law.finished(target, self._width(target, tolerance, of), law.patience)
 
     def stuck_s(self, shape: tuple[int, ...], rng: Generator) -> Floats:
         """The conductance at which each cell is stuck; NaN for sound cells."""
@@ -254,6 +261,16 @@ class Device:
         if self.programming is None:
             raise DeviceError("the source gives no programming error")
         return self.programming
+
+    def _width(self, target: Floats, tolerance: float, of: ToleranceOf) -> Floats:
+        """The tolerance of each target in siemens."""
+        number("the tolerance", tolerance, 0.0, open_low=True)
+        unit = {"value": target, "range": self.g_max_s - self.g_min_s, "siemens": 1.0}
+        if of not in unit:
+            raise DeviceError(f"the tolerance is one of {', '.join(unit)}, got {of!r:.60}{nearest(of, unit)}")
+        if of == "value" and not np.all(target > 0.0):
+            raise DeviceError("a tolerance relative to a target of 0 S is never met; give one of the range")
+        return np.broadcast_to(tolerance * np.asarray(unit[of]), target.shape)
 
     def _costed(self, outcome: Outcome, target: Floats) -> Programmed:
         g_s, pulses, failed = outcome

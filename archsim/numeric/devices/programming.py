@@ -65,6 +65,12 @@ class Programming(Protocol):
         """Operations until each cell is within ``tolerance_s`` of its target, at most ``most``."""
         ...
 
+    def finished(self, target_s: Floats, tolerance_s: Floats | None, most: int) -> Floats | None:
+        """The share of cells that are done with after 0, 1, … operations, over all targets; the last is 1, since no
+        cell gets more than ``most``.  Without a tolerance, what is left at the first sight counts as done.  None where
+        the number of operations is not known."""
+        ...
+
 
 class Spread(Protocol):
     """A standard deviation as a function of the target state."""
@@ -115,6 +121,17 @@ class _Redrawn:
     def deviate(self, target_s: Floats, g_s: Floats) -> Floats:
         """The deviate from which on the conductance is above ``g_s``; infinite where every one is, or none."""
         raise NotImplementedError
+
+    def finished(self, target_s: Floats, tolerance_s: Floats | None, most: int) -> Floats:
+        """After k operations the mean over targets of 1 - (1 - p)^k, p the chance to land within the tolerance."""
+        if tolerance_s is None:
+            return np.array([0.0, 1.0])
+        low, high = self.deviate(target_s, target_s - tolerance_s), self.deviate(target_s, target_s + tolerance_s)
+        outside = 1.0 - (ndtr(high) - ndtr(low)).reshape(-1)
+        with np.errstate(invalid="ignore"):
+            share = 1.0 - np.mean(outside[:, None] ** np.arange(most + 1), axis=0)
+        share[0], share[-1] = 0.0, 1.0
+        return np.asarray(share[: int(np.argmax(share >= 1.0)) + 1], np.float64)
 
     def one_shot(self, target_s: Floats, rng: Generator) -> Outcome:
         """One normal deviate a cell."""
@@ -202,6 +219,10 @@ class Tuned:
 
     exact = False
     patience = 1
+
+    def finished(self, target_s: Floats, tolerance_s: Floats | None, most: int) -> None:
+        """Not known: the source gives no number of pulses."""
+        return None
 
     def sigma_s(self, target_s: Floats) -> Floats:
         """Refused: the spread follows from the tolerance."""

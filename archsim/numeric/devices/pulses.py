@@ -89,6 +89,12 @@ class LinearStep:
             n = np.log((away - w) / (away - self.w_min)) / math.log1p(-self._step * self.gamma_up / self.w_max)
         return np.rint(n).astype(np.int64)
 
+    def finished(self, target_s: Floats, tolerance_s: Floats | None, most: int) -> Floats:
+        """The pulses of a mean cell from ``g_min_s``, whatever the tolerance: the scatter of steps is left out."""
+        counts = np.maximum(self.pulses_to(target_s), 1).reshape(-1)
+        share = np.mean(counts[:, None] <= np.arange(int(counts.max()) + 1), axis=0)
+        return np.asarray(share, np.float64)
+
     def one_shot(self, target_s: Floats, rng: Generator) -> Outcome:
         """The pulses that a mean cell would need, without looking."""
         pulses = self.pulses_to(target_s)

@@ -57,7 +57,7 @@ def test_a_number_of_chips_is_for_every_design(files: list[str]) -> None:
 
 
 def test_a_network_that_does_not_fit_the_given_boards_is_refused_before_anything_runs() -> None:
-    with pytest.raises(CompileError, match=r"^lstm-2048 does not fit 16 × isaac-ce; 17 chips hold it once$"):
+    with pytest.raises(CompileError, match=r"^lstm-2048 does not fit 16 × isaac-ce; 17 chips hold it once; --repr"):
         prepare(["puma", "isaac-ce"], ["mlp-l4", "lstm-2048"], 16)
 
 

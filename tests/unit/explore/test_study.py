@@ -121,6 +121,20 @@ def test_chips_images_and_choices_can_be_varied() -> None:
     assert events[3] > events[1]
 
 
+def test_boards_that_are_too_small_can_be_programmed_anew() -> None:
+    Path("net.yaml").write_text(text(tuple({"dense": 256, "name": f"d{k}"} for k in range(6)), (256,), "net"))
+    head = RUNS.split("set:", maxsplit=1)[0] + "set: {tiles: 1, noc.columns: 1, noc.rows: 1}\nchips: 1\n"
+    summary = ran(head + "options: {images: 2}\nparameters: {options.reprogram: [false, true]}\n")
+    refused, phased = summary.records
+    assert refused["status"] == "failed"
+    assert "--reprogram runs it in phases" in refused["reason"]
+    assert phased["status"] == "ok"
+    parts = pd.read_parquet("out/breakdown.parquet").query("point == 1")
+    assert parts["energy_j"].sum() == pytest.approx(phased["energy_j"], rel=1e-12)
+    wrong = ran(head + "parameters: {options.reprogram: [sometimes]}\n", "wrong").records[0]
+    assert wrong["reason"] == "options.reprogram: expected true or false, got 'sometimes'"
+
+
 def test_constraints_mark_points() -> None:
     summary = ran(CHIPS + "constraints: {peak_power_w: {at_most: 30}, peak_tops: {at_least: 8}}\n")
     for record in summary.records:
