@@ -22,18 +22,12 @@ from archsim.workload.onnx.layout import View, joined
 from archsim.workload.onnx.lower import Lowering
 from archsim.workload.onnx.model import read_model
 from archsim.workload.onnx.net import Net
-from archsim.workload.onnx.recognise import recognise
-from archsim.workload.onnx.simplify import simplify
-from archsim.workload.onnx.trace import trace
 
 
 def lowered(path: Path, bind: dict[str, Any] | None = None) -> tuple[Lowering, dict[str, Any]]:
     """The layers of the model at ``path`` before activations are fused, and what each layer that moves data does."""
     meaning: dict[str, Any] = {}
-    net = Net(trace(read_model(path), bind or {}, weights=True))
-    simplify(net)
-    recognise(net)
-    simplify(net)
+    net = load._flat(read_model(path), bind or {}, {}, weights=True)
     with _recorded(meaning):
         low, _ = load._lowered(net, False, caches=False)
     return low, meaning
@@ -85,6 +79,9 @@ class Evaluator:
         for name in self.net.inputs:
             if name in low.views:
                 self.write(low.views[name], np.asarray(feeds[name], np.float64))
+        for node in self.net.prepared:
+            made = compute(node, {n: self.tensor(n) for n in node.inputs if n}, self.net)
+            self.tensors.update(zip(node.outputs, made, strict=False))
 
     # -- views ----------------------------------------------------------------------------------
 
@@ -118,6 +115,8 @@ class Evaluator:
         value = self.net.values[name]
         if name in self.low.views and self.low.views[name].layer in self.layers:
             return self.read(self.low.views[name])
+        if name in self.tensors:
+            return np.asarray(self.tensors[name])
         assert value.data is not None, f"{name} is not known"
         return np.asarray(value.data)
 
@@ -421,6 +420,10 @@ def compute(node, inputs: dict[str, np.ndarray], net: Net) -> list[np.ndarray]:
             shape[given["axis"] % x.ndim] = -1
         scale, shift = np.asarray(given["scale"]), np.asarray(given["shift"])
         return [x * scale.reshape(shape if scale.size > 1 else ()) + shift.reshape(shape if shift.size > 1 else ())]
+    if op == "Rotary":
+        first, second = np.split(x, 2, -1)
+        cosines, sines = list(inputs.values())[1:]
+        return [x * cosines + np.concatenate((-second, first), -1) * sines]
     own = {
         "Relu6": lambda: np.clip(x, 0, 6),
         "Silu": lambda: x * sigmoid(x),

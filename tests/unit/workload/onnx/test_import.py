@@ -65,7 +65,7 @@ def test_a_decoder_with_a_past_has_the_values_of_the_reference_and_caches(tmp_pa
     }
     graph = same_values(tmp_path, model, feeds, {"batch": 1, "seq": 1, "past": 5})
     assert [layer.cached for layer in graph if layer.op == "cache"] == [6, 6]
-    assert [layer.name for layer in graph.inputs] == ["ids", "places"]
+    assert [layer.name for layer in graph.inputs] == ["ids"]
 
 
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
