@@ -7,6 +7,9 @@ later window can go.  A k × k window over rows of W so keeps (k - 1)·W + k pix
 
 With an ``upscale`` u the rows begin at floor((y·s - p) / u): several windows read the same pixels, as in a transposed
 convolution or where an image is enlarged; a length of 1 is so repeated.
+
+A volume's frames stand one below the other.  Windows with a :class:`~archsim.workload.graph.Depth` read the same of
+several frames, and keep those up to the last.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from archsim.workload.graph import Depth
 
 __all__ = ["Intervals", "Reads", "Window", "full_window", "only", "past_reads", "reads_of", "whole_reads"]
 
@@ -81,6 +86,17 @@ class Window:
     pad: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
     upscale: tuple[int, int] = (1, 1)
+    depth: Depth | None = None
+
+    @property
+    def frame_rows(self) -> int:
+        """Rows of a frame of the input: all of an image."""
+        return self.rows_in // self.depth.frames if self.depth else self.rows_in
+
+    def first_frame(self, frame: Ints) -> Ints:
+        """The first frame of the windows of these frames of the output; below 0 in the padding."""
+        assert self.depth is not None
+        return (frame * self.depth.stride - self.depth.pad[0]) // self.depth.upscale
 
     def start(self, index: Ints, axis: int) -> Ints:
         """The first row or column of the windows of these rows or columns; below 0 in the padding."""
@@ -123,9 +139,16 @@ def reads_of(window: Window, windows: Intervals, each: int) -> Reads:
     """What is read by ``windows``, in order and ``each`` of them a firing."""
     numbers = windows.numbers
     y, x = numbers // window.columns_out, numbers % window.columns_out
-    row, column = _last(y, 0, window, window.rows_in), _last(x, 1, window, window.columns_in)
-    bound = np.where((row < 0) | (column < 0), 0, row * window.columns_in + column + 1)
-    start = _first(y, 0, window) * window.columns_in + _first(x, 1, window)
+    first, last = np.zeros_like(y), np.zeros_like(y)
+    if window.depth is not None:
+        frame, y = np.divmod(y, window.depth.rows_out)
+        begin = window.first_frame(frame)
+        reach = (window.depth.kernel - 1) * window.depth.dilation
+        first, last = np.maximum(begin, 0), np.minimum(begin + reach, window.depth.frames - 1)
+    row, column = _last(y, 0, window, window.frame_rows), _last(x, 1, window, window.columns_in)
+    outside = (row < 0) | (column < 0) | (last < 0)
+    bound = np.where(outside, 0, (last * window.frame_rows + row) * window.columns_in + column + 1)
+    start = (first * window.frame_rows + _first(y, 0, window)) * window.columns_in + _first(x, 1, window)
     later = np.concatenate((np.minimum.accumulate(start[::-1])[::-1][1:], [window.pixels_in]))
     lasts = np.minimum(np.arange(each, len(numbers) + each, each), len(numbers)) - 1
     need = np.maximum.accumulate(bound)[lasts]
@@ -164,10 +187,23 @@ def _pixels(window: Window, windows: Intervals) -> Intervals:
     left = np.maximum(window.start(x, 1), 0)
     right = np.minimum(window.start(x, 1) + reach, window.columns_in)
     within = np.arange(window.kernel[0], dtype=np.int64) * window.dilation[0]
-    rows = window.start(y, 0)[:, None] + within
-    read = (rows >= 0) & (rows < window.rows_in) & (right > left)[:, None]
+    rows, inside = _rows(window, y, within)
+    read = inside & (right > left)[:, None]
     start = (rows * window.columns_in + left[:, None])[read]
     end = (rows * window.columns_in + right[:, None])[read]
     length = window.pixels_in + 1
     depth = np.cumsum(np.bincount(start, minlength=length) - np.bincount(end, minlength=length))
     return Intervals.where(depth[:-1] > 0)
+
+
+def _rows(window: Window, y: Ints, within: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    """The rows of the input that the windows of output rows ``y`` read, by window, and which of them there are."""
+    if window.depth is None:
+        rows = window.start(y, 0)[:, None] + within
+        return rows, (rows >= 0) & (rows < window.rows_in)
+    depth = window.depth
+    frame, y = np.divmod(y, depth.rows_out)
+    frames = window.first_frame(frame)[:, None, None] + (np.arange(depth.kernel) * depth.dilation)[None, :, None]
+    rows = window.start(y, 0)[:, None, None] + within
+    inside = (frames >= 0) & (frames < depth.frames) & (rows >= 0) & (rows < window.frame_rows)
+    return (frames * window.frame_rows + rows).reshape(len(y), -1), inside.reshape(len(y), -1)

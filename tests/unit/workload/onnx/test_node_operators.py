@@ -42,7 +42,6 @@ REFUSED = {
     "string": "texts",
     "training": "training",
     "with_argmax": "the places of maxima",
-    "convtranspose_3d": "three dimensions",
     "convtranspose_dilations": "a dilated transposed convolution",
     "peepholes": "peepholes",
     "qk_matmul": "scores of an attention as an output",
