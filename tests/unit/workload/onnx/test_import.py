@@ -295,3 +295,12 @@ def test_operators_that_a_runtime_fused_are_read(tmp_path):
     assert graph.dynamic_macs == 2 * 6 * 6 * width
     assert ops(graph).count("layer norm") == 3
     assert "gelu" in [layer.activation for layer in graph]
+
+
+def test_positions_that_become_channels_are_read_as_they_come(tmp_path):
+    b = Builder()
+    x = b.op("MatMul", "x", b.weight(3, 4))
+    x = b.op("MatMul", b.op("Reshape", x, b.constant(np.array([1, 4, 8]))), b.weight(8, 5))  # pairs of positions
+    x = b.op("MatMul", b.op("Reshape", x, b.constant(np.array([1, 20, 1]))), b.weight(1, 2))  # and channels apart
+    graph = same_values(tmp_path, b.model({"x": (FLOAT, [1, 8, 3])}, [x]), {"x": image(1, 8, 3)})
+    assert [layer.reads[0].span for layer in graph if layer.op in ("transpose", "reshape")] == ["raster", "raster"]
