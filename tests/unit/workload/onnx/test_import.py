@@ -304,3 +304,11 @@ def test_positions_that_become_channels_are_read_as_they_come(tmp_path):
     x = b.op("MatMul", b.op("Reshape", x, b.constant(np.array([1, 20, 1]))), b.weight(1, 2))  # and channels apart
     graph = same_values(tmp_path, b.model({"x": (FLOAT, [1, 8, 3])}, [x]), {"x": image(1, 8, 3)})
     assert [layer.reads[0].span for layer in graph if layer.op in ("transpose", "reshape")] == ["raster", "raster"]
+
+
+def test_an_instance_norm_keeps_the_scale_and_shift_after_it(tmp_path):
+    b = Builder()
+    y = b.op("Conv", "x", b.weight(4, 1, 3))
+    y = b.op("InstanceNormalization", y, b.constant(np.ones(4, np.float32)), b.constant(np.zeros(4, np.float32)))
+    y = b.op("Add", b.op("Mul", y, b.weight(4, 1)), b.weight(4, 1))
+    same_values(tmp_path, b.model({"x": (FLOAT, [1, 1, 12])}, [y]), {"x": image(1, 1, 12)})
