@@ -22,18 +22,12 @@ from archsim.workload.onnx.layout import View, joined
 from archsim.workload.onnx.lower import Lowering
 from archsim.workload.onnx.model import read_model
 from archsim.workload.onnx.net import Net
-from archsim.workload.onnx.recognise import recognise
-from archsim.workload.onnx.simplify import simplify
-from archsim.workload.onnx.trace import trace
 
 
 def lowered(path: Path, bind: dict[str, Any] | None = None) -> tuple[Lowering, dict[str, Any]]:
     """The layers of the model at ``path`` before activations are fused, and what each layer that moves data does."""
     meaning: dict[str, Any] = {}
-    net = Net(trace(read_model(path), bind or {}, weights=True))
-    simplify(net)
-    recognise(net)
-    simplify(net)
+    net = load._flat(read_model(path), bind or {}, {}, weights=True)
     with _recorded(meaning):
         low, _ = load._lowered(net, False, caches=False)
     return low, meaning
@@ -85,6 +79,9 @@ class Evaluator:
         for name in self.net.inputs:
             if name in low.views:
                 self.write(low.views[name], np.asarray(feeds[name], np.float64))
+        for node in self.net.prepared:
+            made = compute(node, {n: self.tensor(n) for n in node.inputs if n}, self.net)
+            self.tensors.update(zip(node.outputs, made, strict=False))
 
     # -- views ----------------------------------------------------------------------------------
 
@@ -118,6 +115,8 @@ class Evaluator:
         value = self.net.values[name]
         if name in self.low.views and self.low.views[name].layer in self.layers:
             return self.read(self.low.views[name])
+        if name in self.tensors:
+            return np.asarray(self.tensors[name])
         assert value.data is not None, f"{name} is not known"
         return np.asarray(value.data)
 
@@ -171,24 +170,42 @@ class Evaluator:
     def image(self, layer: str) -> np.ndarray:
         return self.layers[layer].reshape(self.low.emit.shapes[layer])
 
+    def volume(self, spec: Any, name: str) -> np.ndarray:
+        """A layer as (C, D, H, W); one frame without depth."""
+        x = self.image(name)
+        frames = spec.get("depth", {"frames": 1})["frames"]
+        return x.reshape(len(x), frames, -1, x.shape[2])
+
+    @staticmethod
+    def windows(spec: Any, kernel: Any = 1) -> tuple[list[Any], ...]:
+        """Kernel, stride, pads and dilation along depth, rows and columns."""
+        depth = spec.get("depth", {})
+        ahead = [depth.get(key, 1) for key in ("kernel", "stride", "dilation")]
+        sides, ends = spread(spec.get("pad", 0), 4), spread(depth.get("pad", 0), 2)
+        pads = [(ends[0], ends[1]), (sides[0], sides[2]), (sides[1], sides[3])]
+        kernel, stride, dilation = (spread(n, 2) for n in (kernel, spec.get("stride", 1), spec.get("dilation", 1)))
+        return [ahead[0], *kernel], [ahead[1], *stride], pads, [ahead[2], *dilation]
+
+    def slid(self, spec: Any, kernel: Any, fill: float, function: Any) -> np.ndarray:
+        """``function`` of each window (C, k_d, k_h, k_w), as (outputs, positions)."""
+        size, stride, pads, dilation = self.windows(spec, kernel)
+        padded = np.pad(self.volume(spec, spec["input"]), ((0, 0), *pads), constant_values=fill)
+        spans = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
+        counts = [(n - span) // s + 1 for n, span, s in zip(padded.shape[1:], spans, stride, strict=True)]
+        out = []
+        for place in np.ndindex(*counts):
+            cut = [slice(p * s, p * s + w, d) for p, s, w, d in zip(place, stride, spans, dilation, strict=True)]
+            out.append(function(padded[(slice(None), *cut)]))
+        return np.stack(out, 1)
+
     def do_conv(self, spec) -> np.ndarray:
         held = self.low.emit.weights[spec["name"]]
         groups, rows, columns = held["matrix"].shape
-        x = self.image(spec["input"])
-        kernel, stride, dilation = (spread(spec.get(key, 1), 2) for key in ("kernel", "stride", "dilation"))
-        top, left, bottom, right = spread(spec.get("pad", 0), 4)
-        padded = np.pad(x, ((0, 0), (top, bottom), (left, right)))
-        _, high, wide = self.low.emit.shapes[spec["name"]]
-        out = np.zeros((groups * columns, high, wide))
-        for y in range(high):
-            for z in range(wide):
-                window = padded[
-                    :,
-                    y * stride[0] : y * stride[0] + (kernel[0] - 1) * dilation[0] + 1 : dilation[0],
-                    z * stride[1] : z * stride[1] + (kernel[1] - 1) * dilation[1] + 1 : dilation[1],
-                ]
-                out[:, y, z] = np.einsum("gr,grc->gc", window.reshape(groups, rows), held["matrix"]).reshape(-1)
-        return out.reshape(len(out), -1) + self.bias(held)
+
+        def product(window: np.ndarray) -> np.ndarray:
+            return np.einsum("gr,grc->gc", window.reshape(groups, rows), held["matrix"]).reshape(groups * columns)
+
+        return self.slid(spec, spec.get("kernel", 1), 0.0, product) + self.bias(held)
 
     @staticmethod
     def bias(held) -> Any:
@@ -203,35 +220,28 @@ class Evaluator:
     def do_convtranspose(self, spec) -> np.ndarray:
         held = self.low.emit.weights[spec["name"]]
         groups, rows, _ = held["matrix"].shape
-        x = self.image(spec["input"])
-        channels, high, wide = self.low.emit.shapes[spec["name"]]
-        (kh, kw), (sh, sw), pad = spread(spec["kernel"], 2), spread(spec["stride"], 2), spread(spec["pad"], 4)
-        full = np.zeros((channels, (x.shape[1] - 1) * sh + kh, (x.shape[2] - 1) * sw + kw))
-        for y in range(x.shape[1]):
-            for z in range(x.shape[2]):
-                made = np.einsum("gr,grc->gc", x[:, y, z].reshape(groups, rows), held["matrix"])
-                full[:, y * sh : y * sh + kh, z * sw : z * sw + kw] += made.reshape(channels, kh, kw)
-        extra = spec.get("output_pad", [0] * 4)
-        full = np.pad(full, ((0, 0), (0, extra[2]), (0, extra[3])))
-        return full[:, pad[0] : pad[0] + high, pad[1] : pad[1] + wide].reshape(channels, -1) + self.bias(held)
+        x = self.volume(spec, spec["input"])
+        channels = self.low.emit.channels(spec["name"])
+        kernel, stride, pads, _ = self.windows(spec, spec["kernel"])
+        more = [spec.get("depth", {}).get("output_pad", 0), *spread(spec.get("output_pad", 0), 4)[2:]]
+        full = np.zeros((channels, *((n - 1) * s + k for n, s, k in zip(x.shape[1:], stride, kernel, strict=True))))
+        for place in np.ndindex(*x.shape[1:]):
+            made = np.einsum("gr,grc->gc", x[(slice(None), *place)].reshape(groups, rows), held["matrix"])
+            cut = [slice(p * s, p * s + k) for p, s, k in zip(place, stride, kernel, strict=True)]
+            full[(slice(None), *cut)] += made.reshape(channels, *kernel)
+        full = np.pad(full, ((0, 0), *((0, n) for n in more)))
+        ends = [n - after for n, (_, after) in zip(full.shape[1:], pads, strict=True)]
+        cut = [slice(before, end) for (before, _), end in zip(pads, ends, strict=True)]
+        return full[(slice(None), *cut)].reshape(channels, -1) + self.bias(held)
 
     def _pool(self, spec, kernel, combine, fill) -> np.ndarray:
-        x = self.image(spec["input"])
-        pad, stride, kernel = spread(spec["pad"], 4), spread(spec["stride"], 2), spread(kernel, 2)
-        padded = np.pad(x, ((0, 0), (pad[0], pad[2]), (pad[1], pad[3])), constant_values=fill)
-        _, high, wide = shape = self.low.emit.shapes[spec["name"]]
-        out = np.zeros(shape)
-        for y in range(high):
-            for z in range(wide):
-                at = padded[:, y * stride[0] :, z * stride[1] :][:, : kernel[0], : kernel[1]]
-                out[:, y, z] = combine(at, axis=(1, 2))
-        return out.reshape(shape[0], -1)
+        return self.slid(spec, kernel, fill, lambda window: combine(window, axis=(1, 2, 3)))
 
     def do_maxpool(self, spec) -> np.ndarray:
         return self._pool(spec, spec["maxpool"], np.max, -np.inf)
 
     def do_avgpool(self, spec) -> np.ndarray:
-        if any(spread(spec["pad"], 4)) and not self.low.provenance[spec["name"]].attributes.get("count_include_pad"):
+        if np.any(self.windows(spec)[2]) and not self.low.provenance[spec["name"]].attributes.get("count_include_pad"):
             return self._pool(spec, spec["avgpool"], np.nanmean, np.nan)
         return self._pool(spec, spec["avgpool"], np.mean, 0.0)
 
@@ -421,6 +431,10 @@ def compute(node, inputs: dict[str, np.ndarray], net: Net) -> list[np.ndarray]:
             shape[given["axis"] % x.ndim] = -1
         scale, shift = np.asarray(given["scale"]), np.asarray(given["shift"])
         return [x * scale.reshape(shape if scale.size > 1 else ()) + shift.reshape(shape if shift.size > 1 else ())]
+    if op == "Rotary":
+        first, second = np.split(x, 2, -1)
+        cosines, sines = list(inputs.values())[1:]
+        return [x * cosines + np.concatenate((-second, first), -1) * sines]
     own = {
         "Relu6": lambda: np.clip(x, 0, 6),
         "Silu": lambda: x * sigmoid(x),

@@ -33,7 +33,8 @@ def window_of(layer: Layer, access: Access, grid_in: tuple[int, int], grid_out: 
     """
     if access.span == "window":
         size, stride, dilation = layer.kernel, layer.stride, layer.dilation
-        return Window(*grid_in, grid_out[1], size, stride, (layer.pad[0], layer.pad[1]), dilation, layer.upscale)
+        pad = layer.pad[0], layer.pad[1]
+        return Window(*grid_in, grid_out[1], size, stride, pad, dilation, layer.upscale, layer.depth)
     if grid_in == grid_out:
         return Window(*grid_in, grid_out[1])
     if access.span == "raster":

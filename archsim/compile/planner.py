@@ -6,7 +6,7 @@ tried by the interval that they promise, until one keeps within the tiles' buffe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -19,7 +19,7 @@ from archsim.hardware.mvm import mvm_timing
 from archsim.spec.chip import Chip
 from archsim.spec.tile import Operator, Tile
 from archsim.units import PICOSECONDS
-from archsim.workload.graph import INPUT, Graph, Layer
+from archsim.workload.graph import INPUT, Depth, Graph, Layer
 
 __all__ = ["Attempt", "Planner", "attempts", "buffer_bits", "once", "planners"]
 
@@ -93,13 +93,15 @@ def _demand(graph: Graph, layer: Layer, riders: list[Layer], tile: Tile) -> Dema
         return Demand(4, 0, 4, 4, 0)
     window = layer_window(layer, rows, columns)
     (high, wide), across = window.kernel, window.stride[1]
+    high += _rows_before(layer.depth, (0, rows))
     shape = layer.output_shape
     heights = shape[1] if len(shape) == 3 else 1
     fixed = each = 0.0
     for rider in riders:
         if rider.op in ("maxpool", "avgpool", "add"):
-            fixed += rider.kernel[1] * rider.kernel[0] + 4
-            each += (2 if rider.op == "add" else rider.kernel[0]) / heights
+            high_too = rider.kernel[0] + _rows_before(rider.depth, rider.input_shapes[0])
+            fixed += rider.kernel[1] * high_too + 4
+            each += (2 if rider.op == "add" else high_too) / heights
     if layer.private:
         pixels = high * (wide + 16 * across)  # positions that follow each other share most of what they read
         return Demand(pixels, 0, pixels, fixed, each)
@@ -107,6 +109,11 @@ def _demand(graph: Graph, layer: Layer, riders: list[Layer], tile: Tile) -> Dema
         return Demand(rows * columns, 0, rows * columns, fixed, each)
     loads = _loads(layer, riders, tile)
     return Demand(high * wide, high * across / heights, rows * columns, fixed, each, *loads)
+
+
+def _rows_before(depth: Depth | None, shape: Sequence[int]) -> int:
+    """Rows of the frames of a volume of ``shape`` under a kernel, those of the last frame left out."""
+    return (depth.kernel - 1) * depth.dilation * (shape[1] // depth.frames) if depth else 0
 
 
 def _loads(layer: Layer, riders: list[Layer], tile: Tile) -> tuple[float, float]:

@@ -7,6 +7,9 @@ later window can go.  A k × k window over rows of W so keeps (k - 1)·W + k pix
 
 With an ``upscale`` u the rows begin at floor((y·s - p) / u): several windows read the same pixels, as in a transposed
 convolution or where an image is enlarged; a length of 1 is so repeated.
+
+A volume's frames stand one below the other.  Windows with a :class:`~archsim.workload.graph.Depth` read the same of
+several frames, and keep those up to the last.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from archsim.workload.graph import Depth
 
 __all__ = [
     "Intervals",
@@ -115,6 +120,17 @@ class Window:
     pad: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
     upscale: tuple[int, int] = (1, 1)
+    depth: Depth | None = None
+
+    @property
+    def frame_rows(self) -> int:
+        """Rows of a frame of the input: all of an image."""
+        return self.rows_in // self.depth.frames if self.depth else self.rows_in
+
+    def first_frame(self, frame: Ints) -> Ints:
+        """The first frame of the windows of these frames of the output; below 0 in the padding."""
+        assert self.depth is not None
+        return (frame * self.depth.stride - self.depth.pad[0]) // self.depth.upscale
 
     def start(self, index: Ints, axis: int) -> Ints:
         """The first row or column of the windows of these rows or columns; below 0 in the padding."""
@@ -163,9 +179,7 @@ def all_reads(window: Window, sets: Sequence[Intervals], each: Sequence[int]) ->
     are many and small."""
     numbers, owner = flat(sets)
     y, x = numbers // window.columns_out, numbers % window.columns_out
-    row, column = _last(y, 0, window, window.rows_in), _last(x, 1, window, window.columns_in)
-    bound = np.where((row < 0) | (column < 0), 0, row * window.columns_in + column + 1)
-    start = _first(y, 0, window) * window.columns_in + _first(x, 1, window)
+    bound, start = _bounds(window, y, x)
     counts = np.bincount(owner, minlength=len(sets))
     ends = np.cumsum(counts)
     above = owner * (max(window.pixels_in, int(bound.max(initial=0)), int(start.max(initial=0))) + 1)
@@ -183,6 +197,21 @@ def all_reads(window: Window, sets: Sequence[Intervals], each: Sequence[int]) ->
     pixels = _pixels(window, numbers, owner, len(sets))
     each_firing = zip(pixels, pairwise(edges.tolist()), strict=True)
     return [Reads(own, need[low:high], free[low:high]) for own, (low, high) in each_firing]
+
+
+def _bounds(window: Window, y: Ints, x: Ints) -> tuple[Ints, Ints]:
+    """Of the windows of these rows and columns the raster bounds below which lies all that is needed, and below which
+    nothing is."""
+    first, last = np.zeros_like(y), np.zeros_like(y)
+    if window.depth is not None:
+        frame, y = np.divmod(y, window.depth.rows_out)
+        begin = window.first_frame(frame)
+        reach = (window.depth.kernel - 1) * window.depth.dilation
+        first, last = np.maximum(begin, 0), np.minimum(begin + reach, window.depth.frames - 1)
+    row, column = _last(y, 0, window, window.frame_rows), _last(x, 1, window, window.columns_in)
+    outside = (row < 0) | (column < 0) | (last < 0)
+    bound = np.where(outside, 0, (last * window.frame_rows + row) * window.columns_in + column + 1)
+    return bound, (first * window.frame_rows + _first(y, 0, window)) * window.columns_in + _first(x, 1, window)
 
 
 def past_reads(pixels: int, windows: int, each: int) -> Reads:
@@ -217,8 +246,22 @@ def _pixels(window: Window, windows: Ints, owner: Ints, owners: int) -> list[Int
     left = np.maximum(window.start(x, 1), 0)
     right = np.minimum(window.start(x, 1) + reach, window.columns_in)
     within = np.arange(window.kernel[0], dtype=np.int64) * window.dilation[0]
-    rows = window.start(y, 0)[:, None] + within
-    read = (rows >= 0) & (rows < window.rows_in) & (right > left)[:, None]
+    rows, inside = _rows(window, y, within)
+    read = inside & (right > left)[:, None]
     start = (rows * window.columns_in + left[:, None])[read]
     end = (rows * window.columns_in + right[:, None])[read]
     return Intervals.each_joined(start, end, np.broadcast_to(owner[:, None], read.shape)[read], owners)
+    return Intervals.each_joined(start, end, np.broadcast_to(owner[:, None], read.shape)[read], owners)
+
+
+def _rows(window: Window, y: Ints, within: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    """The rows of the input that the windows of output rows ``y`` read, by window, and which of them there are."""
+    if window.depth is None:
+        rows = window.start(y, 0)[:, None] + within
+        return rows, (rows >= 0) & (rows < window.rows_in)
+    depth = window.depth
+    frame, y = np.divmod(y, depth.rows_out)
+    frames = window.first_frame(frame)[:, None, None] + (np.arange(depth.kernel) * depth.dilation)[None, :, None]
+    rows = window.start(y, 0)[:, None, None] + within
+    inside = (frames >= 0) & (frames < depth.frames) & (rows >= 0) & (rows < window.frame_rows)
+    return (frames * window.frame_rows + rows).reshape(len(y), -1), inside.reshape(len(y), -1)

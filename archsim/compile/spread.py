@@ -108,4 +108,7 @@ def _wait(layer: Layer, number: int) -> float:
     elif layer.op == "globalpool":
         return 1.0
     first_rows = layer.kernel[0] * layer.dilation[0] - layer.pad[0] - 1
+    if layer.depth:
+        frames = layer.depth.kernel * layer.depth.dilation - layer.depth.pad[0] - 1
+        first_rows += max(0, frames) * rows // layer.depth.frames
     return min(1.0, max(0.0, first_rows / rows))

@@ -44,7 +44,8 @@ def layer_window(layer: Layer, rows: int, columns: int) -> Window:
     """How the windows of ``layer`` lie on its input of ``rows`` × ``columns``."""
     if layer.op in ("conv", "local", "maxpool", "avgpool"):
         pad = (layer.pad[0], layer.pad[1])
-        return Window(rows, columns, layer.output_shape[2], layer.kernel, layer.stride, pad, layer.dilation)
+        wide = layer.output_shape[2]
+        return Window(rows, columns, wide, layer.kernel, layer.stride, pad, layer.dilation, depth=layer.depth)
     if layer.op == "globalpool" or (layer.op == "dense" and not layer.one_by_one):
         return full_window(rows, columns)
     return Window(rows, columns, columns)
@@ -53,7 +54,7 @@ def layer_window(layer: Layer, rows: int, columns: int) -> Window:
 def rows_per_channel(layer: Layer, pixels: int) -> int:
     """Matrix rows that belong to one channel of an input of ``pixels`` pixels; rows are in channel-major order."""
     if layer.op in ("conv", "local"):
-        return layer.kernel[0] * layer.kernel[1]
+        return layer.kernel_size
     if layer.op in ("linear", "convtranspose") or layer.one_by_one:
         return 1
     return pixels

@@ -114,9 +114,15 @@ def _window(layer: dict[str, Any]) -> str:
         return ""
     top, left, bottom, right = layer["pad"]
     pad = layer["pad"] if (top, left) != (bottom, right) else [top, left]
-    text = f"{_shape(layer['kernel'])} / {_one(layer['stride'])}"
+    kernel, stride, dilation, depth = layer["kernel"], layer["stride"], layer["dilation"], layer.get("depth")
+    if depth:
+        kernel, stride = [depth["kernel"], *kernel], [depth["stride"], *stride]
+        front, back = depth["pad"]
+        pad = [front, *pad] if front == back and len(pad) == 2 else [front, *layer["pad"][:2], back, *layer["pad"][2:]]
+        dilation = [depth["dilation"], *dilation]
+    text = f"{_shape(kernel)} / {_one(stride)}"
     text += f", pad {_one(pad)}" if any(pad) else ""
-    return text + (f", dilation {_one(layer['dilation'])}" if layer["dilation"] != [1, 1] else "")
+    return text + (f", dilation {_one(dilation)}" if set(dilation) != {1} else "")
 
 
 def _one(numbers: Sequence[int]) -> str:

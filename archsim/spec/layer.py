@@ -26,6 +26,9 @@ The operators of :mod:`archsim.spec.layer_vector` stand beside these.
 
 A folded batch norm leaves one bias an output channel and counts as that; what was trained is counted beside it.
 
+``depth`` of a conv, convtranspose or pool makes it one over a volume of C × D × H × W, which stands as an image of
+C × (D·H) × W, one frame below the other: ``{frames: D, kernel: 1, stride: 1, pad: 0, dilation: 1}``.
+
 ``kernel``, ``stride`` and ``dilation`` are a number or [height, width]; ``pad`` also [top, left, bottom, right].
 
 A layer reads the one before it, or the one that its ``input`` names.  ``input`` as a name is the input of the
@@ -48,6 +51,7 @@ from archsim.spec.layer_base import (
     MAX_CHANNELS,
     MAX_EXTENT,
     Channels,
+    DepthSpec,
     LayerSpec,
     Name,
     Pair,
@@ -122,6 +126,7 @@ class Conv(Weighted):
     pad: Sides = (0, 0, 0, 0)
     dilation: Pair = (1, 1)
     groups: Channels = 1
+    depth: DepthSpec | None = None
 
 
 class Dense(Weighted):
@@ -137,6 +142,7 @@ class Pool(LayerSpec):
 
     stride: Pair | None = None
     pad: Sides = (0, 0, 0, 0)
+    depth: DepthSpec | None = None
 
     @property
     def kernel(self) -> tuple[int, int]:

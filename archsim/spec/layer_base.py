@@ -17,6 +17,7 @@ __all__ = [
     "MAX_CHANNELS",
     "MAX_EXTENT",
     "Channels",
+    "DepthSpec",
     "LayerSpec",
     "Name",
     "Pair",
@@ -112,6 +113,28 @@ Sides = Annotated[
     tuple[int, int, int, int],
     _Integers(0, "a whole number, [height, width] or [top, left, bottom, right]", _sides, (2, 4)),
 ]
+
+
+def _ends(numbers: list[int]) -> tuple[int, ...] | None:
+    return {1: (*numbers, *numbers), 2: tuple(numbers)}.get(len(numbers))
+
+
+Ends = Annotated[tuple[int, int], _Integers(0, "a whole number or [front, back]", _ends, (2,))]
+
+
+class DepthSpec(Strict):
+    """The third dimension of a convolution or pool over a volume, whose ``frames`` stand one below the other as the
+    rows of an image."""
+
+    frames: Annotated[int, Field(ge=1, le=MAX_EXTENT)]
+    """Frames of the input."""
+    kernel: Annotated[int, Field(ge=1, le=MAX_EXTENT)] = 1
+    stride: Annotated[int, Field(ge=1, le=MAX_EXTENT)] | None = None
+    """By default 1, and the kernel's size of a pool."""
+    pad: Ends = (0, 0)
+    dilation: Annotated[int, Field(ge=1, le=MAX_EXTENT)] = 1
+    output_pad: Annotated[int, Field(ge=0, le=MAX_EXTENT)] = 0
+    """Frames more than the kernels of a transposed convolution cover."""
 
 
 def _only_true(value: Any) -> Any:

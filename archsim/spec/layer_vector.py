@@ -15,6 +15,7 @@ from archsim.spec.functions import Activation, Operator
 from archsim.spec.layer_base import (
     MAX_EXTENT,
     Channels,
+    DepthSpec,
     LayerSpec,
     Pair,
     Present,
@@ -81,6 +82,7 @@ class ConvTranspose(Weighted):
     output_pad: Sides = (0, 0, 0, 0)
     """Rows and columns more than the kernels cover; of its four sides bottom and right count."""
     groups: Channels = 1
+    depth: DepthSpec | None = None
 
 
 class Local(Weighted):

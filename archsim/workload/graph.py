@@ -3,6 +3,9 @@
 A shape is (C, H, W) for an image and (F,) for features.  In a network that reads a sequence all shapes are of one
 step and every layer works once a step.
 
+A volume of C × D × H × W stands as an image (C, D·H, W), its frames one below the other; a layer whose windows reach
+over several frames has a :class:`Depth`.
+
 A layer works in **windows**: positions of its output.  An image has H·W of them, features have one; times the steps
 of the sequence.  A convolution, dense layer or LSTM applies its matrix once a window.  The tokens of a sequence may
 also stand as positions of an image (D, S, 1), which attention needs: a token then sees others.
@@ -20,7 +23,7 @@ from typing import Any, Literal
 
 from archsim.spec.functions import LOOKUPS, Operator
 
-__all__ = ["INPUT", "Access", "Graph", "Layer", "Matrix", "Shape", "Span", "Work"]
+__all__ = ["INPUT", "Access", "Depth", "Graph", "Layer", "Matrix", "Shape", "Span", "Work"]
 
 Shape = tuple[int, ...]
 
@@ -68,6 +71,23 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class Depth:
+    """How windows lie along the third dimension of a volume; sizes within a frame are those of the layer."""
+
+    frames: int
+    """Frames of the input."""
+    frames_out: int
+    rows_out: int
+    """Rows of a frame of the output."""
+    kernel: int = 1
+    stride: int = 1
+    pad: tuple[int, int] = (0, 0)
+    """In front and behind."""
+    dilation: int = 1
+    upscale: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """One layer with all its shapes and counts.
 
@@ -96,6 +116,8 @@ class Layer:
     dilation: tuple[int, int] = (1, 1)
     upscale: tuple[int, int] = (1, 1)
     """Window y begins at floor((y · stride - pad) / upscale): above 1 in a transposed convolution and in a resize."""
+    depth: Depth | None = None
+    """Of a layer whose windows reach over several frames of a volume."""
     groups: int = 1
     pool: str = ""
     """What a pooling layer takes of a window: average or max."""
@@ -131,6 +153,11 @@ class Layer:
     """Tokens of its input that it keeps, the newest included: keys or values of a decoder."""
     host: bool = False
     """Whether the host does it."""
+
+    @property
+    def kernel_size(self) -> int:
+        """Positions under the kernel of one window, with those in padding."""
+        return self.kernel[0] * self.kernel[1] * (self.depth.kernel if self.depth else 1)
 
     @property
     def element_ops(self) -> int:
@@ -204,6 +231,10 @@ class Layer:
             out["matrix"] = {"rows": self.matrix.rows, "columns": self.matrix.columns, "groups": self.matrix.groups}
         if self.op in ("conv", "maxpool", "avgpool", "globalpool"):
             out |= {key: list(getattr(self, key)) for key in ("kernel", "stride", "pad", "dilation")}
+        if self.depth:
+            d = self.depth
+            out["depth"] = {"frames": d.frames, "frames_out": d.frames_out, "kernel": d.kernel, "stride": d.stride}
+            out["depth"] |= {"pad": list(d.pad), "dilation": d.dilation}
         if self.state:
             out |= {"state": self.state, "state_from": self.state_from}
         if self.dynamic:

@@ -17,7 +17,7 @@ The other functions are counted in :mod:`archsim.spec.functions`, recurrent laye
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archsim.errors import WorkloadError
@@ -35,9 +35,9 @@ from archsim.spec.layer import (
     Pool,
     Weighted,
 )
-from archsim.spec.layer_base import LayerSpec
+from archsim.spec.layer_base import DepthSpec, LayerSpec
 from archsim.spec.layer_vector import ConvTranspose, Linear, Local, Recurrent
-from archsim.workload.graph import Access, Layer, Matrix
+from archsim.workload.graph import Access, Depth, Layer, Matrix
 from archsim.workload.recurrent import recurrent_layers
 from archsim.workload.shapes import features, image, volume, with_function
 from archsim.workload.vector import vector_layers
@@ -110,16 +110,36 @@ def _activate(spec: Activate, base: Layer) -> Layer:
 
 
 def slide(layer: Layer, channels: int) -> Layer:
-    """``layer`` with the output shape of its kernel sliding over its image."""
+    """``layer`` with the output shape of its kernel sliding over its image, or over its volume."""
     _, height, width = image(layer)
-    padded = (height + layer.pad[0] + layer.pad[2], width + layer.pad[1] + layer.pad[3])
-    sizes = tuple(zip(padded, layer.kernel, layer.stride, layer.dilation, strict=True))
-    rows, columns = (windows_along(*size) for size in sizes)
-    if not (rows and columns):
+    depth = layer.depth
+    height //= depth.frames if depth else 1
+    padded = [height + layer.pad[0] + layer.pad[2], width + layer.pad[1] + layer.pad[3]]
+    sizes = list(zip(padded, layer.kernel, layer.stride, layer.dilation, strict=True))
+    if depth:
+        sizes = [(depth.frames + sum(depth.pad), depth.kernel, depth.stride, depth.dilation), *sizes]
+    lengths = [windows_along(*size) for size in sizes]
+    if not all(lengths):
         span = " × ".join(str(window_span(kernel, dilation)) for _, kernel, _, dilation in sizes)
         message = f"layer {layer.name!r} has a kernel that spans {span}, larger than its input {layer.input_shapes[0]}"
-        raise WorkloadError(f"{message}, which is {padded[0]} × {padded[1]} with padding")
-    return replace(layer, output_shape=(channels, rows, columns))
+        raise WorkloadError(f"{message}, which is {' × '.join(str(size[0]) for size in sizes)} with padding")
+    if depth:
+        frames, rows, columns = lengths
+        depth = replace(depth, frames_out=frames, rows_out=rows)
+        return replace(layer, output_shape=(channels, frames * rows, columns), depth=depth)
+    return replace(layer, output_shape=(channels, *lengths))
+
+
+def with_depth(layer: Layer, spec: DepthSpec | None, stride: int = 1) -> Layer:
+    """``layer`` over a volume, if ``spec`` says so; ``stride`` is that along the depth where it says none."""
+    if spec is None:
+        return layer
+    channels, height, width = image(layer)
+    if height % spec.frames:
+        message = f"layer {layer.name!r} reads {spec.frames} frames, which do not divide the {height} rows of"
+        raise WorkloadError(f"{message} {(channels, height, width)}; a volume stands as C × (frames · height) × width")
+    own = spec.stride or stride
+    return replace(layer, depth=Depth(spec.frames, 0, 0, spec.kernel, own, spec.pad, spec.dilation))
 
 
 def _weigh(spec: Weighted, layer: Layer, matrix: Matrix) -> Layer:
@@ -139,8 +159,8 @@ def _conv(spec: Conv, base: Layer) -> Layer:
             message = f"layer {base.name!r} has {spec.groups} groups, which do not divide its {count} {what} channels"
             raise WorkloadError(f"{message}; its input is {base.input_shapes[0]}")
     sizes: dict[str, Any] = {key: getattr(spec, key) for key in ("kernel", "stride", "pad", "dilation", "groups")}
-    layer = slide(replace(base, **sizes), spec.conv)
-    rows = spec.kernel[0] * spec.kernel[1] * channels // spec.groups
+    layer = slide(with_depth(replace(base, **sizes), spec.depth), spec.conv)
+    rows = layer.kernel_size * channels // spec.groups
     return _weigh(spec, layer, Matrix(rows, spec.conv // spec.groups, spec.groups))
 
 
@@ -151,12 +171,14 @@ def _dense(spec: Dense, base: Layer) -> Layer:
 def _pool(spec: Pool, base: Layer) -> Layer:
     channels, _, _ = image(base)
     height, width = spec.kernel
-    if max(spec.pad[0], spec.pad[2]) >= height or max(spec.pad[1], spec.pad[3]) >= width:
+    inside = spec.depth is None or max(spec.depth.pad) < spec.depth.kernel
+    if max(spec.pad[0], spec.pad[2]) >= height or max(spec.pad[1], spec.pad[3]) >= width or not inside:
         message = f"layer {base.name!r} has windows of {height} × {width} that can lie wholly in its padding"
         raise WorkloadError(f"{message} {spec.pad}; the padding must be smaller than the window")
     stride = spec.kernel if spec.stride is None else spec.stride
     pool = "max" if spec.operator == "maxpool" else "average"
-    layer = slide(replace(base, kernel=spec.kernel, stride=stride, pad=spec.pad, pool=pool), channels)
+    layer = replace(base, kernel=spec.kernel, stride=stride, pad=spec.pad, pool=pool)
+    layer = slide(with_depth(layer, spec.depth, spec.depth.kernel if spec.depth else 1), channels)
     return with_function(layer, "none", _pooling_work(layer))
 
 
@@ -167,7 +189,7 @@ def _global_pool(spec: GlobalPool, base: Layer) -> Layer:
 
 
 def _pooling_work(layer: Layer) -> dict[Operator, int]:
-    size = layer.kernel[0] * layer.kernel[1]
+    size = layer.kernel_size
     if layer.pool == "max":
         return {"max": layer.outputs * (size - 1)}
     return {"add": layer.outputs * (size - 1), "multiply": layer.outputs}
@@ -223,7 +245,9 @@ def _conv_transpose(spec: ConvTranspose, base: Layer) -> tuple[Layer, ...]:
         if count % spec.groups:
             message = f"layer {base.name!r} has {spec.groups} groups, which do not divide its {count} {what} channels"
             raise WorkloadError(f"{message}; its input is {base.input_shapes[0]}")
-    area = spec.kernel[0] * spec.kernel[1]
+    along = spec.depth
+    frames = with_depth(base, along).depth.frames if along else 1  # type: ignore[union-attr]
+    area = spec.kernel[0] * spec.kernel[1] * (along.kernel if along else 1)
     values = spec.convtranspose * area
     product = replace(base, output_shape=(values, high, wide), groups=spec.groups)
     plain = spec.model_copy(update={"activation": "none"})
@@ -231,24 +255,58 @@ def _conv_transpose(spec: ConvTranspose, base: Layer) -> tuple[Layer, ...]:
     own_bias = spec.convtranspose * bool(product.biases)
     trained = product.weights + (product.trained_parameters - product.weights) // area
     product = replace(product, biases=own_bias, trained_parameters=trained)
-    over = tuple(-(-k // s) for k, s in zip(spec.kernel, spec.stride, strict=True))
-    sizes = [
-        (n - 1) * s - spec.pad[axis] - spec.pad[axis + 2] + k + spec.output_pad[axis + 2]
-        for axis, (n, s, k) in enumerate(zip((high, wide), spec.stride, spec.kernel, strict=True))
+    axes = [
+        _Transposed(n, k, s, spec.pad[axis], spec.pad[axis + 2], spec.output_pad[axis + 2])
+        for axis, (n, k, s) in enumerate(zip((high // frames, wide), spec.kernel, spec.stride, strict=True))
     ]
-    if min(sizes) < 1:
-        raise WorkloadError(f"layer {base.name!r} has an output of {sizes[0]} × {sizes[1]}; its padding is too large")
-    before = tuple((n - 1) * s - pad for n, s, pad in zip(over, spec.stride, spec.pad[:2], strict=True))
+    depth = None
+    if along:
+        ahead = _Transposed(frames, along.kernel, along.stride or 1, *along.pad, along.output_pad)
+        rows = axes[0].size
+        depth = Depth(frames, ahead.size, rows, ahead.over, 1, (ahead.before, 0), 1, ahead.stride)
+        if along.dilation > 1:
+            raise WorkloadError(f"layer {base.name!r} is a dilated transposed convolution, which archsim does not know")
+    if min(*(axis.size for axis in axes), depth.frames_out if depth else 1) < 1:
+        sizes = " × ".join(str(axis.size) for axis in axes)
+        raise WorkloadError(f"layer {base.name!r} has an output of {sizes}; its padding is too large")
     fold = Layer(
         f"{base.name}.sum",
         "overlap-add",
         (base.name,),
         (product.output_shape,),
-        (spec.convtranspose, *sizes),
+        (spec.convtranspose, axes[0].size * (depth.frames_out if depth else 1), axes[1].size),
         base.steps,
-        kernel=(over[0], over[1]),
-        pad=(before[0], before[1], 0, 0),
+        kernel=(axes[0].over, axes[1].over),
+        pad=(axes[0].before, axes[1].before, 0, 0),
         upscale=spec.stride,
+        depth=depth,
         reads=(Access("window", spec.convtranspose),),
     )
-    return product, with_function(fold, spec.activation, {"add": spec.convtranspose * (over[0] * over[1] - 1)})
+    return product, with_function(fold, spec.activation, {"add": spec.convtranspose * (fold.kernel_size - 1)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Transposed:
+    """A transposed convolution along one dimension of ``length`` positions."""
+
+    length: int
+    kernel: int
+    stride: int
+    begin: int
+    end: int
+    output_pad: int
+
+    @property
+    def over(self) -> int:
+        """Kernels that an output position lies under."""
+        return -(-self.kernel // self.stride)
+
+    @property
+    def size(self) -> int:
+        """Positions of the output."""
+        return (self.length - 1) * self.stride - self.begin - self.end + self.kernel + self.output_pad
+
+    @property
+    def before(self) -> int:
+        """The padding of the windows that add up what overlaps."""
+        return (self.over - 1) * self.stride - self.begin

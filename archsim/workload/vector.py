@@ -98,11 +98,21 @@ def _accesses(spec: Vector | Move, base: Layer, shape: Shape) -> tuple[Access, .
     return tuple(out)
 
 
+_LOWERED = frozenset(("input", "flatten", "concat", "globalpool"))
+"""Operators that compiling knows by their names."""
+
+
+def _called(spec: Vector | Move, base: Layer) -> str:
+    """What tables call a layer of a general record: never as an operator that is compiled in its own way."""
+    what = spec.what or base.op
+    return f"{what} by {base.op}" if what in _LOWERED else what
+
+
 def _vector(spec: Vector, base: Layer) -> Layer:
     shape = spec.shape or base.output_shape
     layer = replace(
         base,
-        op=spec.what or base.op,
+        op=_called(spec, base),
         output_shape=shape,
         reads=_accesses(spec, base, shape),
         constants=spec.parameters,
@@ -118,7 +128,7 @@ def _move(spec: Move, base: Layer) -> Layer:
     shape = spec.move
     return replace(
         base,
-        op=spec.what or base.op,
+        op=_called(spec, base),
         output_shape=shape,
         reads=_accesses(spec, base, shape),
         constants=spec.parameters,

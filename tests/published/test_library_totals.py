@@ -71,12 +71,12 @@ def zfnet() -> Sum:
     return total
 
 
-def googlenet() -> Sum:
-    """Table 1: size, inputs, 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection."""
-    total = Sum()
-    total.conv(3, 64, 7, 112)
-    total.conv(64, 64, 1, 56)
-    total.conv(64, 192, 3, 56)
+def googlenet(sizes: dict[int, int] | None = None) -> Sum:
+    """Table 1: size, inputs, 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection; other ``sizes`` for its own."""
+    total, own = Sum(), sizes or {size: size for size in (112, 56, 28, 14, 7)}
+    total.conv(3, 64, 7, own[112])
+    total.conv(64, 64, 1, own[56])
+    total.conv(64, 192, 3, own[56])
     inputs = 192
     for size, one, r3, three, r5, five, pool in (
         (28, 64, 96, 128, 16, 32, 32), (28, 128, 128, 192, 32, 96, 64), (14, 192, 96, 208, 16, 48, 64),
@@ -84,8 +84,8 @@ def googlenet() -> Sum:
         (14, 256, 160, 320, 32, 128, 128), (7, 256, 160, 320, 32, 128, 128), (7, 384, 192, 384, 48, 128, 128),
     ):  # fmt: skip
         for a, b, kernel in ((inputs, one, 1), (inputs, r3, 1), (r3, three, 3), (inputs, r5, 1), (r5, five, 5)):
-            total.conv(a, b, kernel, size)
-        total.conv(inputs, pool, 1, size)
+            total.conv(a, b, kernel, own[size])
+        total.conv(inputs, pool, 1, own[size])
         inputs = one + three + five + pool
     total.matrix(1024, 1000)
     return total

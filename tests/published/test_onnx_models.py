@@ -12,6 +12,7 @@ import pytest
 
 from archsim.workload.onnx import import_onnx
 from tests.onnx_models import bert, decoder
+from tests.published.test_library_totals import googlenet, inception_v2, zfnet
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 
@@ -22,9 +23,9 @@ MODELS = {
     "bvlc_alexnet": (60_965_224, 654_560_384, 8),
     # torchvision: DenseNet121 has 7,978,856 parameters and 2.83 G multiply-adds
     "densenet121": (7_978_856, 2_834_161_664, 121),
-    # Szegedy et al. 2015; Caffe's bvlc_googlenet: 6,998,552 parameters
+    # Szegedy et al. 2015; Caffe's bvlc_googlenet: 6,998,552 parameters; derived below from table 1
     "inception_v1": (6_998_552, 1_431_556_352, 58),
-    # Ioffe and Szegedy 2015: 11.2 M parameters, 2.02 G MACs (cnn-models, Simon et al. 2016)
+    # Ioffe and Szegedy 2015, derived below from figure 5; 11.2 M parameters, 2.02 G MACs in cnn-models (Simon et al.)
     "inception_v2": (11_194_984, 2_018_851_840, 70),
     # torchvision: 25,557,032 parameters, 4.09 G multiply-adds (version 1.5)
     "resnet50": (25_557_032, 4_089_184_256, 54),
@@ -34,7 +35,7 @@ MODELS = {
     "squeezenet": (1_235_496, 349_151_936, 26),
     # torchvision: VGG19 has 143,667,240 parameters and 19.63 G multiply-adds
     "vgg19": (143_667_240, 19_632_062_464, 19),
-    # Zeiler and Fergus 2014 with 512 maps (Chatfield et al. 2014): 87.25 M parameters
+    # Zeiler and Fergus 2014 with 512 maps and 1024 features, CNN-M-1024 of Chatfield et al. 2014; derived below
     "zfnet512": (87_250_536, 1_481_727_008, 8),
 }
 
@@ -65,6 +66,21 @@ def test_vgg19_and_alexnet_by_the_sizes_in_their_papers():
     parameters = sum(k * k * a // g * b + b for a, b, k, g, _ in convs) + sum(dense(*each) for each in wide)
     macs = sum(k * k * a // g * b * size**2 for a, b, k, g, size in convs) + sum(a * b for a, b in wide)
     assert MODELS["bvlc_alexnet"][:2] == (parameters, macs)
+
+
+def test_inception_v1_by_the_table_of_its_paper():
+    """Szegedy et al. 2015, table 1.  The pools of the file round down, which leaves smaller images."""
+    smaller = {112: 112, 56: 55, 28: 27, 14: 13, 7: 6}
+    assert MODELS["inception_v1"] == (googlenet().trained, googlenet(smaller).macs, googlenet().layers)
+
+
+def test_inception_v2_and_zfnet_by_the_tables_of_their_papers():
+    """Ioffe and Szegedy 2015, figure 5, whose sums are those that Simon et al. 2016 print rounded; Zeiler and Fergus
+    2014 with the widths of CNN-M-1024 of Chatfield et al. 2014."""
+    for name, total in (("inception_v2", inception_v2()), ("zfnet512", zfnet())):
+        assert MODELS[name] == (total.trained, total.macs, total.layers)
+    parameters, macs, _ = MODELS["inception_v2"]
+    assert (round(parameters / 1e6, 1), round(macs / 1e9, 2)) == (11.2, 2.02)
 
 
 def test_shufflenet_by_its_units():
@@ -101,8 +117,7 @@ def test_a_decoder_of_seven_billion_parameters_imports_without_weights(tmp_path,
     graph = import_onnx(path, {"batch": 1, "seq": tokens} | ({"past": past} if past else {})).graph
     matrices = 32 * (4 * 4096**2 + 3 * 4096 * 11008) + 4096 * 32000
     assert graph.weights == matrices
-    # Llama 7B has 6,738,415,616 parameters; the 64 rates of the rotary embedding are constants of the file
-    assert graph.parameters == 6_738_415_616 + 64
+    assert graph.parameters == 6_738_415_616  # as published; the rates of the rotary embedding are not trained
     assert graph.macs == tokens * matrices
     assert graph.dynamic_macs == 32 * 2 * tokens * 512 * 4096
     assert bool(past) == any(layer.cached == 512 for layer in graph)

@@ -15,6 +15,7 @@ from onnx import TensorProto
 
 from archsim.workload.onnx.layout import View
 from archsim.workload.onnx.lower import Lowering, Unknown
+from archsim.workload.onnx.rotary import rotated
 from archsim.workload.onnx.rules_matrix import dynamic_product, linear
 from archsim.workload.onnx.rules_norm import softmax
 from archsim.workload.onnx.rules_shape import concat, piece
@@ -272,7 +273,10 @@ def _grouped(low: Lowering, node: Node) -> None:
     if given.get("do_rotary"):
         for k in (0, 1):
             turned = _tensor(low, f"{names[k]}.rotated", low.view(names[k]))
-            low.views[turned] = rotated(low, replace(node, name=f"{node.name}.rotary{k}"), low.view(names[k]))
+            many = (heads, kv_heads)[k]
+            part = low.view(names[k])
+            inner = replace(node, name=f"{node.name}.rotary{k}")
+            low.views[turned] = rotated(low, inner, part, part.shape[-1] // many)
             names[k] = turned
     query = _headed(low, names[0], heads)
     key, value = (_headed(low, name, kv_heads) for name in names[1:])
@@ -283,13 +287,9 @@ def _grouped(low: Lowering, node: Node) -> None:
     low.finish(node, _product(low, node, (query, key, value), 3, scale=scale, causal=True, past=past))
 
 
-def rotated(low: Lowering, node: Node, view: View) -> View:
-    """Rotary position embedding (Su et al., arXiv:2104.09864): two products and a sum a value."""
-    shape = low.emit.shapes[view.layer]
-    spec = {"vector": {"multiply": 2 * shape[0], "add": shape[0]}, "operands": [view.layer], "what": "rotary"}
-    return View(low.emit.add(node.name, spec | {"groups": 1}, shape), view.axes)
-
-
 def rotary(low: Lowering, node: Node) -> None:
     """RotaryEmbedding with tables of cosines and sines."""
-    low.finish(node, rotated(low, node, low.view(node.inputs[0])))
+    view = low.view(node.inputs[0])
+    heads = int(node.attributes.get("num_heads") or 0)
+    width = view.shape[-1] // heads if heads and len(view.axes) == 3 else view.shape[-1]
+    low.finish(node, rotated(low, node, view, width))

@@ -15,6 +15,7 @@ from archsim.workload.build import build_graph
 from archsim.workload.graph import Graph
 from archsim.workload.onnx import (
     attention,
+    rotary,
     rules_matrix,
     rules_norm,
     rules_pool,
@@ -28,7 +29,10 @@ from archsim.workload.onnx.layout import View
 from archsim.workload.onnx.lower import MALFORMED, BatchError, Lowering, NeedsPositionsError, Rule
 from archsim.workload.onnx.model import Model, bound_inputs, read_model
 from archsim.workload.onnx.net import Net
+from archsim.workload.onnx.prepared import hold_prepared
 from archsim.workload.onnx.recognise import recognise
+from archsim.workload.onnx.rotary import fuse_rotary
+from archsim.workload.onnx.scores import scale_queries
 from archsim.workload.onnx.simplify import simplify
 from archsim.workload.onnx.tensors import Array
 from archsim.workload.onnx.trace import Node, trace
@@ -42,6 +46,7 @@ RULES: dict[str, Rule] = {
     **rules_pool.RULES,
     **rules_matrix.RULES,
     **rules_recurrent.RULES,
+    **rotary.RULES,
     **dict.fromkeys(("Attention", "MultiHeadAttention", "QAttention", "GroupQueryAttention"), attention.attention),
     "RotaryEmbedding": attention.rotary,
 }
@@ -112,6 +117,10 @@ def _flat(model: Model, bind: Bindings, shapes: Mapping[str, tuple[int, ...]], *
     simplify(net)
     recognise(net)
     simplify(net)
+    for name in hold_prepared(net):
+        net.notes.append(f"the input {name:.90} is known beforehand: what is made of it alone is held where it is used")
+    fuse_rotary(net)
+    scale_queries(net)
     return net
 
 
@@ -149,6 +158,8 @@ def _lowered(net: Net, map_unknown: bool, *, caches: bool = True) -> tuple[Lower
 def _run(net: Net, steps: int | None, *, map_unknown: bool, caches: bool) -> Lowering:
     low = Lowering(net, RULES, steps, map_unknown=map_unknown, caches=caches)
     place_inputs(low)
+    for text in net.notes:
+        low.emit.note(text)
     low.run()
     return low
 

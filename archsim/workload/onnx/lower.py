@@ -218,8 +218,7 @@ class Lowering:
         groups = self._shuffled(wanted_c, have_c)
         if groups and wanted_p == full("P", have_p) and target == self.emit.shapes[layer]:
             return self.emit.add(f"{layer}.shuffle", {"shuffle": groups}, target, layer)
-        same = wanted_p == full("P", have_p) and count_c == have_c
-        reads = "raster" if same else "whole"
+        reads = "raster" if _in_raster(wanted_p, have_p) else "whole"
         spec: dict[str, Any] = {"move": list(target), "reads": reads, "what": "transpose"}
         return self.emit.add(f"{layer}.order", spec | {"groups": 1}, target, layer)
 
@@ -283,6 +282,15 @@ class Lowering:
         """Whether an output of a node is read."""
         name = node.outputs[output] if output < len(node.outputs) else ""
         return bool(name) and (name in self.net.readers or name in self.net.outputs)
+
+
+def _in_raster(positions: Axis, have: int) -> bool:
+    """Whether these positions need those of a layer, of which it has ``have``, in raster order: each its own, or a run
+    of them that become its channels; several may share one."""
+    first = positions[0] if positions else None
+    if first is None or first.dimension != "P" or first.stride * first.size != have:
+        return False
+    return first.stride == 1 or len(positions) == 1
 
 
 def _product(atoms: Axis) -> int:

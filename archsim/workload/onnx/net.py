@@ -24,6 +24,10 @@ class Net:
         self.inputs = list(traced.inputs)
         self.outputs = list(traced.outputs)
         self.opset = traced.opset
+        self.prepared: list[Node] = []
+        """Nodes that make masks and positions, which are held as constants."""
+        self.notes: list[str] = []
+        """In what the network departs from its file."""
         self.index()
 
     def index(self) -> None:

@@ -36,22 +36,22 @@ def _flat(value: Value | None) -> Array | None:
 
 
 def conv(low: Lowering, node: Node) -> None:
-    """Conv of one or two dimensions, grouped, dilated, padded, with constant weights."""
+    """Conv of one to three dimensions, grouped, dilated, padded, with constant weights."""
     weight, bias = low.value(node.inputs[1]), low.net.optional(node, 2)
     if not weight.constant:
         raise Unknown("its weights are no constants")
     view = low.view(node.inputs[0])
     shape = low.shape(node.outputs[0])
     rank = len(shape) - 2
-    if rank > 2:
-        raise Unknown("it has three dimensions")
+    if rank > 3:
+        raise Unknown(f"it has {rank} dimensions")
     batch, rows, columns = image_axes(view.shape[0], rank)
     if batch and view.shape[0] != 1:
         low.batched(view.shape[0])
     window = window_of(node.attributes, weight.shape[2:], view.shape[2:], shape[2:])
     layer = image_of(low, view, [1], rows, columns)
     groups = int(node.attributes.get("group", 1))
-    sizes = window.spec(along_columns=not batch)
+    sizes = window.spec(along_columns=not batch, frames=view.shape[2])
     spec: dict[str, Any] = {"conv": weight.shape[0], **sizes, "activation": "none", "bias": bias is not None}
     spec |= {"groups": groups} if groups > 1 else {}
     out = (weight.shape[0], *(math.prod(shape[k] for k in axes) for axes in (rows, columns)))
@@ -79,7 +79,7 @@ def _activate(low: Lowering, node: Node) -> None:
 
 
 def conv_transpose(low: Lowering, node: Node) -> None:
-    """ConvTranspose of one or two dimensions."""
+    """ConvTranspose of one to three dimensions."""
     weight, bias = low.value(node.inputs[1]), low.net.optional(node, 2)
     view = low.view(node.inputs[0])
     shape = low.shape(node.outputs[0])
@@ -89,22 +89,30 @@ def conv_transpose(low: Lowering, node: Node) -> None:
         raise Unknown("its weights are no constants")
     if view.shape[0] != 1:
         low.batched(view.shape[0])
-    if rank > 2 or set(given.get("dilations") or [1]) != {1}:
-        raise Unknown("it is dilated or has three dimensions")
+    if rank > 3 or set(given.get("dilations") or [1]) != {1}:
+        raise Unknown("it is dilated or has more than three dimensions")
     kernel = weight.shape[2:]
     stride = list(given.get("strides") or (1,) * rank)
     begin, end = _transposed_pads(given, view.shape[2:], shape[2:], kernel, stride)
-    extra = 2 - rank
     beyond = [max(0, -n) for n in end]
     end = [max(0, n) for n in end]
     groups = int(given.get("group", 1))
     channels = weight.shape[1] * groups
-    spec: dict[str, Any] = {"convtranspose": channels, "kernel": [*kernel, *(1,) * extra]}
-    spec |= {"stride": [*stride, *(1,) * extra], "pad": [*begin, *(0,) * extra, *end, *(0,) * extra]}
-    spec |= {"output_pad": [0, 0, *beyond, *(0,) * extra]} if any(beyond) else {}
+    ahead, extra = max(0, rank - 2), max(0, 2 - rank)
+    sizes = [
+        ([*numbers, *(other,) * extra])[ahead:] for numbers, other in ((kernel, 1), (stride, 1), (begin, 0), (end, 0))
+    ]
+    spec: dict[str, Any] = {"convtranspose": channels, "kernel": sizes[0], "stride": sizes[1]}
+    spec |= {"pad": [*sizes[2], *sizes[3]]}
+    spec |= {"output_pad": [0, 0, *beyond[ahead:], *(0,) * extra]} if any(beyond[ahead:]) else {}
+    if ahead:
+        spec["depth"] = {"frames": view.shape[2], "kernel": kernel[0], "stride": stride[0], "pad": [begin[0], end[0]]}
+        spec["depth"] |= {"output_pad": beyond[0]} if beyond[0] else {}
     spec |= {"activation": "none", "bias": bias is not None} | ({"groups": groups} if groups > 1 else {})
-    layer = image_of(low, view, [1], [2], [3] if rank == 2 else [])
-    made = low.emit.add(node.name, spec, (channels, *shape[2:], *(1,) * extra), layer)
+    rows = list(range(2, 1 + rank)) or [2]
+    layer = image_of(low, view, [1], rows, [1 + rank] if rank > 1 else [])
+    out = math.prod(shape[k] for k in rows), shape[-1] if rank > 1 else 1
+    made = low.emit.add(node.name, spec, (channels, *out), layer)
     matrix = None
     if weight.data is not None:  # (C, M / g, k...): rows are input channels, columns (m, k...) of each group
         matrix = weight.data.astype(np.float64).reshape(groups, weight.shape[0] // groups, -1)

@@ -19,7 +19,7 @@ Work = Mapping[str, int]
 
 
 def pool(low: Lowering, node: Node) -> None:
-    """MaxPool, AveragePool and LpPool of one or two dimensions."""
+    """MaxPool, AveragePool and LpPool of one to three dimensions."""
     if low.wanted(node, 1):
         raise Unknown("its second output, indices, is read")
     view = low.view(node.inputs[0])
@@ -35,20 +35,20 @@ def pool(low: Lowering, node: Node) -> None:
     dilated = set(window.dilation) != {1}
     odd = any(b >= k or e >= k for b, e, k in zip(window.begin, window.end, kernel, strict=True))
     batch, rows, columns = image_axes(view.shape[0], rank)
-    if batch and rank <= 2 and view.shape[0] != 1:
+    if batch and view.shape[0] != 1:
         low.batched(view.shape[0])
-    if rank > 2 or dilated or odd or node.op == "LpPool":
+    if rank > 3 or dilated or odd or node.op == "LpPool":
         _any_pool(low, node, view, each)
         return
     layer = image_of(low, view, [1], rows, columns)
     size = low.emit.shapes[layer]
     out = (size[0], *(math.prod(shape[k] for k in axes) for axes in (rows, columns)))
-    whole = bool(batch) and window.kernel + (1,) * (2 - rank) == size[1:] and not any(window.begin + window.end)
+    whole = bool(batch) and window.kernel == view.shape[2:] and not any(window.begin + window.end)
     if whole:
         spec: dict[str, Any] = {"globalpool": "max" if kind == "maxpool" else "average"}
     else:
-        sizes = window.spec(along_columns=not batch)
-        spec = {kind: sizes["kernel"], "stride": sizes["stride"], "pad": sizes.get("pad", 0)}
+        sizes = window.spec(along_columns=not batch, frames=view.shape[2])
+        spec = {kind: sizes.pop("kernel"), "pad": sizes.pop("pad", 0), **sizes}
     made = low.emit.add(node.name, spec, out, layer)
     low.finish(node, low.fresh(made, shape, [1]))
 

@@ -362,7 +362,8 @@ def _folded(low: Lowering, node: Node, view: View, axis: int | None) -> bool:
 def _into_norm(low: Lowering, node: Node, view: View, axis: int | None) -> bool:
     """Make a scale and shift part of the norm before, which has none yet."""
     spec = low.emit.layers[-1] if low.emit.layers else {}
-    if "norm" not in spec or spec["name"] != view.layer or spec["scale"] or spec["shift"] or axis is None:
+    bare = "norm" in spec and not spec.get("scale", True) and not spec.get("shift", True)
+    if not bare or spec["name"] != view.layer or axis is None:
         return False
     if low.net.single_reader(node.inputs[0]) is None:
         return False

@@ -20,7 +20,7 @@ from archsim.workload.onnx.net import Net
 from archsim.workload.onnx.tensors import Array, Value, element_bits
 from archsim.workload.onnx.trace import Node
 
-__all__ = ["AFFINE", "simplify"]
+__all__ = ["AFFINE", "INTEGERS", "simplify"]
 
 AFFINE: Final = "Affine"
 
@@ -31,7 +31,7 @@ _QUANTISE: Final = {
     "com.microsoft.QuantizeLinear",
     "com.microsoft.DequantizeLinear",
 }
-_INTEGERS: Final = {
+INTEGERS: Final = {
     getattr(TensorProto, kind)
     for kind in ("INT8", "UINT8", "INT16", "UINT16", "INT32", "UINT32", "INT64", "UINT64", "INT4", "UINT4")
 }
@@ -63,7 +63,7 @@ def _is_copy(net: Net, node: Node) -> bool:
         return True
     if node.op in ("Cast", "CastLike"):
         before, after = net.value(node.inputs[0]).type, net.value(node.outputs[0]).type
-        return after not in _INTEGERS or before in _INTEGERS or before == TensorProto.BOOL
+        return after not in INTEGERS or before in INTEGERS or before == TensorProto.BOOL
     if node.op in ("Sum", "Max", "Min", "Mean", "Concat"):
         return len(node.inputs) == 1
     if node.op == "Expand":
@@ -269,7 +269,7 @@ def _as_affine(net: Net, node: Node) -> Node | None:
     first, second = (net.value(name) for name in node.inputs)
     out = net.value(node.outputs[0])
     constant, other = (second, first) if second.constant else (first, second)
-    if constant.constant == other.constant or other.shape != out.shape or out.type in _INTEGERS:
+    if constant.constant == other.constant or other.shape != out.shape or out.type in INTEGERS or constant.prepared:
         return None
     if node.op == "Div" and constant is first:
         return None

@@ -50,10 +50,13 @@ class Value:
     chosen_from: int = 0
     """Elements of the stored table that a constant was cut from; 0 where it is none."""
 
+    prepared: bool = False
+    """Whether it is a constant that follows from masks or positions, and so no parameter."""
+
     @property
     def parameters(self) -> int:
         """The stored numbers that it stands for: its table's, if it was cut from one."""
-        return self.chosen_from or self.size
+        return 0 if self.prepared else self.chosen_from or self.size
 
     @property
     def size(self) -> int:

@@ -24,8 +24,17 @@ class Window:
         """The number of spatial axes."""
         return len(self.kernel)
 
-    def spec(self, *, along_columns: bool = False) -> dict[str, Any]:
-        """Kernel, stride, pad and dilation of a layer; a single axis stands as rows, or as columns."""
+    def spec(self, *, along_columns: bool = False, frames: int = 0) -> dict[str, Any]:
+        """Kernel, stride, pad and dilation of a layer; a single axis stands as rows, or as columns.
+
+        The first of three is the depth, of so many ``frames``.
+        """
+        if self.rank == 3:
+            rest = Window(*(numbers[1:] for numbers in (self.kernel, self.stride, self.dilation, self.begin, self.end)))
+            depth: dict[str, Any] = {"frames": frames, "kernel": self.kernel[0], "stride": self.stride[0]}
+            depth |= {"pad": short((self.begin[0], self.end[0]))} if self.begin[0] or self.end[0] else {}
+            depth |= {"dilation": self.dilation[0]} if self.dilation[0] > 1 else {}
+            return rest.spec() | {"depth": depth}
 
         def both(numbers: Sequence[int], other: int) -> list[int]:
             extra = (other,) * (2 - self.rank)
@@ -45,10 +54,11 @@ def short(numbers: Sequence[int]) -> Any:
 def image_axes(batch: int, rank: int) -> tuple[list[int], list[int], list[int]]:
     """The axes of (N, C, spatial…) that are the batch, the rows and the columns of an image.
 
+    The frames of a volume (N, C, D, H, W) stand one below the other.
     Several sequences (N, C, L) stand as the rows of one image, which kernels along its columns do not join.
     """
-    if rank == 2:
-        return [0], [2], [3]
+    if rank >= 2:
+        return [0], list(range(2, 1 + rank)), [1 + rank]
     return ([], [0], [2]) if batch > 1 else ([0], [2], [])
 
 

@@ -224,3 +224,18 @@ def test_an_image_becomes_tokens_position_by_position() -> None:
     made = compiled(network((8, 4, 4), CONV, {"move": [8, 16, 1]}, {"linear": 8}))
     firings = sum(s.firings for s in made.program.stages if s.name.startswith("move1") and "body" in s.name)
     assert firings == 16
+
+
+@pytest.mark.parametrize("what", ["concat", "flatten", "globalpool", "input"])
+def test_movement_that_is_called_as_an_operator_is_still_movement(what):
+    joined = {"move": [8, 24, 1], "operands": ["first", "second"], "reads": "whole", "groups": 1, "what": what}
+    graph = network(
+        (8, 12, 1),
+        {"linear": 8, "name": "first"},
+        {"linear": 8, "input": "input", "name": "second"},
+        {**joined, "name": "both"},
+        {"slice": "rows", "start": 4, "end": 20},
+        {"linear": 4},
+    )
+    assert graph["both"].op == f"{what} by move"
+    assert run(compiled(graph).program).makespan > 0

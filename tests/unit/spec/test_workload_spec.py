@@ -86,8 +86,8 @@ MISTAKES = [
     ("{conv: 4, kernle: 3}", "net.yaml:6:20: layers.0.kernle: unknown key; did you mean 'kernel'?"),
     (
         "{conv: 4, maxpool: 2}",
-        "net.yaml:6:20: layers.0.maxpool: unknown key; the keys here are activation, batch_norm, bias, conv, dilation, "
-        "groups, host, input, kernel, name, pad, stride",
+        "net.yaml:6:20: layers.0.maxpool: unknown key; the keys here are activation, batch_norm, bias, conv, depth, "
+        "dilation, groups, host, input, kernel, name, pad, stride",
     ),
     (
         "{conv: 4, stride: 0}",

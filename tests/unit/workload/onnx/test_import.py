@@ -65,7 +65,7 @@ def test_a_decoder_with_a_past_has_the_values_of_the_reference_and_caches(tmp_pa
     }
     graph = same_values(tmp_path, model, feeds, {"batch": 1, "seq": 1, "past": 5})
     assert [layer.cached for layer in graph if layer.op == "cache"] == [6, 6]
-    assert [layer.name for layer in graph.inputs] == ["ids", "places"]
+    assert [layer.name for layer in graph.inputs] == ["ids"]
 
 
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
@@ -295,3 +295,20 @@ def test_operators_that_a_runtime_fused_are_read(tmp_path):
     assert graph.dynamic_macs == 2 * 6 * 6 * width
     assert ops(graph).count("layer norm") == 3
     assert "gelu" in [layer.activation for layer in graph]
+
+
+def test_positions_that_become_channels_are_read_as_they_come(tmp_path):
+    b = Builder()
+    x = b.op("MatMul", "x", b.weight(3, 4))
+    x = b.op("MatMul", b.op("Reshape", x, b.constant(np.array([1, 4, 8]))), b.weight(8, 5))  # pairs of positions
+    x = b.op("MatMul", b.op("Reshape", x, b.constant(np.array([1, 20, 1]))), b.weight(1, 2))  # and channels apart
+    graph = same_values(tmp_path, b.model({"x": (FLOAT, [1, 8, 3])}, [x]), {"x": image(1, 8, 3)})
+    assert [layer.reads[0].span for layer in graph if layer.op in ("transpose", "reshape")] == ["raster", "raster"]
+
+
+def test_an_instance_norm_keeps_the_scale_and_shift_after_it(tmp_path):
+    b = Builder()
+    y = b.op("Conv", "x", b.weight(4, 1, 3))
+    y = b.op("InstanceNormalization", y, b.constant(np.ones(4, np.float32)), b.constant(np.zeros(4, np.float32)))
+    y = b.op("Add", b.op("Mul", y, b.weight(4, 1)), b.weight(4, 1))
+    same_values(tmp_path, b.model({"x": (FLOAT, [1, 1, 12])}, [y]), {"x": image(1, 1, 12)})

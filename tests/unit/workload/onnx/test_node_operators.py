@@ -30,6 +30,7 @@ Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean R
 ReduceSumSquare Relu Reshape Resize ReverseSequence Round ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh
 Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tan Tanh ThresholdedRelu Tile TopK
 Transpose Trilu Unsqueeze Upsample Where Xor
+Col2Im CumProd EyeLike GridSample LpPool RoiAlign RotaryEmbedding SwiGLU
 """
 SUPPORTED = OPERATORS.split()
 
@@ -42,13 +43,12 @@ REFUSED = {
     "string": "texts",
     "training": "training",
     "with_argmax": "the places of maxima",
-    "convtranspose_3d": "three dimensions",
     "convtranspose_dilations": "a dilated transposed convolution",
     "peepholes": "peepholes",
     "qk_matmul": "scores of an attention as an output",
     "padded_kv": "an attention with lengths of its own for keys",
     "nonpad": "an attention with lengths of its own for keys",
-    "window": "an attention to a window",
+    "local_window": "an attention to a window",
     "fullymasked": "an attention to nothing",
     "boolmask_nan": "an attention to nothing",
     "neginf_mask": "an attention to nothing",
