@@ -6,6 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence as Seq
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
 from archsim.compile.connect import Sink, Source
 from archsim.compile.elementwise import operations_by_row, unit_rate
 from archsim.compile.known import known
@@ -16,6 +19,8 @@ from archsim.spec.tile import Operator, Tile
 from archsim.units import duration_ps
 
 __all__ = ["UNBOUNDED", "Builder", "Work"]
+
+Ints = NDArray[np.int64]
 
 UNBOUNDED = 2**40
 """A capacity that never binds, until capacities are computed."""
@@ -142,6 +147,17 @@ class Builder:
         """A flow inside a tile of one token a firing, from one stage to another that takes one a firing."""
         end = End(target, EACH, EACH, capacity, len(hops) - 1 if hops else NO_NODE)
         self.flows.append(Flow(name, source, ONE, (end,), tuple(hops), 0, bits))
+
+    def keep(self, name: str, stage: int, begun: Ints, ended: Ints, bits: int) -> None:
+        """Room in the tile of ``stage`` for values of ``bits`` bits that it keeps from one firing to another: up to and
+        with each firing so many are ``begun`` and ``ended``.
+
+        They are tokens that the stage sends itself.
+        """
+        before = np.concatenate(([0], begun[:-1]))
+        need, free = (self.known.sequences.of(totals, int(begun[-1])) for totals in (before, ended))
+        emit = self.known.sequences.of(np.diff(begun, prepend=0))
+        self.flows.append(Flow(name, stage, emit, (End(stage, need, free, UNBOUNDED),), (), 0, bits))
 
     def gather(self, name: str, source: int, start: Seq[Hop], tiles: tuple[int, int], target: int, bits: int) -> None:
         """A flow of one token a firing to a stage that takes one a firing, from one of ``tiles`` to the other; it

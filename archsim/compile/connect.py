@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from archsim.compile.deal import Shares
 from archsim.compile.reads import Intervals, Reads
+from archsim.compile.streaming import Streamed
 from archsim.program import Sequence
 
 __all__ = ["MOST_BUNDLES", "Bundle", "Reading", "Sequences", "Sink", "Source", "bundles", "likeness"]
@@ -57,9 +58,13 @@ class Source:
     firings: int
     at_end: bool = False
     """All pixels are put out by the last firing of an image."""
+    streamed: Streamed | None = None
+    """A pool that streams puts out a pixel when its window is complete."""
 
     def firing_of_pixels(self) -> Ints:
         """The firing that puts out each pixel, in raster order."""
+        if self.streamed is not None:
+            return self.streamed.done
         if self.at_end:
             return np.full(self.pixels.size, self.firings - 1, np.int64)
         return np.arange(self.pixels.size, dtype=np.int64) // self.each
@@ -122,7 +127,7 @@ class Sequences:
 def likeness(sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> Hashable:
     """All that bundles hang on: equal for sources and sinks that differ in their stages and tiles alone."""
     return (
-        tuple([(s.channels, s.pixels, s.each, s.firings, s.at_end) for s in sources]),
+        tuple([(s.channels, s.pixels, s.each, s.firings, s.at_end, s.streamed) for s in sources]),
         tuple([(s.channels, s.reads, s.initial, s.keeps) for s in sinks]),
         pixels,
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from archsim.compile.connect import Bundle, Sequences, Sink, Source, bundles, likeness
 from archsim.compile.deal import Shares, strip
 from archsim.compile.reads import Intervals, Reads, Window, reads_of
+from archsim.compile.streaming import Streamed, streamed
 from archsim.program import Program
 
 __all__ = ["MOST_VALUES", "Known", "known"]
@@ -37,6 +38,7 @@ class Known:
         self.sequences = Sequences()
         self._strips: dict[tuple[int, int, Shares], Intervals] = {}
         self._reads: dict[Hashable, Reads] = {}
+        self._streamed: dict[Hashable, Streamed] = {}
         self._bundles: dict[Hashable, list[Bundle]] = {}
         self._least: list[tuple[object, Program, Ints]] = []
 
@@ -48,6 +50,11 @@ class Known:
         """What the windows of such a strip read, ``each`` of them a firing."""
         key = window, rows, columns, share, each
         return _kept(self._reads, key, lambda: reads_of(window, self.strip(rows, columns, share), each))
+
+    def strip_streamed(self, window: Window, rows: int, columns: int, share: Shares, each: int) -> Streamed:
+        """How a pool goes through the pixels of such a strip, ``each`` of them a firing."""
+        key = window, rows, columns, share, each
+        return _kept(self._streamed, key, lambda: streamed(window, self.strip(rows, columns, share), each))
 
     def reads(self, key: Hashable, make: Callable[[], Reads]) -> Reads:
         """Other reads, which follow from ``key``."""

@@ -16,6 +16,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from archsim.compile.access import flattened_channels
 from archsim.compile.builder import Builder
 from archsim.compile.connect import Sink, Source
 from archsim.compile.deal import WHOLE, Shares
@@ -67,6 +68,9 @@ class _Lowering(Riders):
                 self.tensors[layer.name] = self.tensors[layer.inputs[0]]
             elif layer.op == "concat":
                 self.tensors[layer.name] = self._concat(layer)
+            elif self._only_laid(layer):
+                laid = tuple((int(a.at or 0), self.tensors[n]) for a, n in zip(layer.reads, layer.inputs, strict=True))
+                self.tensors[layer.name] = Tensor(layer.outputs, 1, 1, (), laid=laid)
             elif layer.op != INPUT:
                 self.tensors[layer.name] = self._lower_rider(layer)
         for layer, sinks in self._waiting_for_state:
@@ -160,20 +164,26 @@ class _Lowering(Riders):
 
     def _matrix_layer(self, layer: Layer, copies: int) -> Tensor:
         tensor = self.tensors[layer.inputs[0]]
-        sinks: list[Sink] = []
+        operands = tensor.laid or ((0, tensor),)
+        sinks: list[list[Sink]] = [[] for _ in operands]
         state_sinks: list[Sink] = []
         sources: list[Source] = []
         for group, members, share, windows, reads in self._groups_of(layer, copies, tensor):
             fetches, outs = self._group_stages(group, members)
             for (stage, tile), placement in zip(fetches, members, strict=True):
                 part = self._part(placement)
-                sinks += self._input_sinks(layer, tensor, part, Sink(stage, tile, (0, 0), reads))
+                for into, (at, operand) in zip(sinks, operands, strict=True):
+                    if tensor.laid:
+                        into.extend(self._laid_sinks(operand, at, part, stage, tile))
+                    else:
+                        into.extend(self._input_sinks(layer, tensor, part, Sink(stage, tile, (0, 0), reads)))
                 state_sinks += self._state_sinks(layer, part, Sink(stage, tile, (0, 0), reads))
             for stage, tile, part in outs:
                 # a cell belongs to the part that holds the last of its gates
                 channels = part.outputs[0] // layer.gates, part.outputs[1] // layer.gates
                 sources.append(Source(stage, tile, channels, windows, share, group.count, group.firings))
-        self.builder.connect(f"{layer.inputs[0]} > {layer.name}", tensor.sources, sinks, tensor.pixels)
+        for into, (_, operand) in zip(sinks, operands, strict=True):
+            self.builder.connect(f"{layer.inputs[0]} > {layer.name}", operand.sources, into, operand.pixels)
         if state_sinks:
             self._waiting_for_state.append((layer, state_sinks))
         return Tensor(layer.output_shape[0], *layer.grid, tuple(sources))
@@ -219,6 +229,23 @@ class _Lowering(Riders):
         low, high = min(part.inputs[0], own), min(part.inputs[1], own)
         if high > low:
             yield replace(sink, channels=(low // spatial, -(-high // spatial)))
+
+    def _only_laid(self, layer: Layer) -> bool:
+        """Whether a layer only puts its inputs behind each other for dense layers: these read them where they are."""
+        readers = [self.graph[name] for name in self.graph.consumers(layer.name)]
+        return (
+            bool(layer.reads)
+            and all(access.at is not None for access in layer.reads)
+            and layer.name not in self.graph.outputs
+            and all(reader.op == "dense" and reader.windows == 1 and not reader.one_by_one for reader in readers)
+        )
+
+    def _laid_sinks(self, operand: Tensor, at: int, part: Part, stage: int, tile: int) -> Iterator[Sink]:
+        """What ``part`` of a dense layer reads of a tensor that stands flattened from feature ``at`` on."""
+        low, high = flattened_channels(*part.inputs, at, operand.channels, operand.pixels)
+        if high > low:
+            reads = self._read(full_window(operand.rows, operand.columns), 1, WHOLE, 1)
+            yield Sink(stage, tile, (low, high), reads)
 
     def _state_sinks(self, layer: Layer, part: Part, sink: Sink) -> Iterator[Sink]:
         """The values of the state that ``part`` reads: those of the step before, the initial state in the first."""

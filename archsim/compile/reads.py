@@ -17,7 +17,19 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Intervals", "Reads", "Window", "full_window", "only", "past_reads", "reads_of", "whole_reads"]
+__all__ = [
+    "Intervals",
+    "Reads",
+    "Window",
+    "covered",
+    "extents",
+    "full_window",
+    "only",
+    "past_reads",
+    "read_pixels",
+    "reads_of",
+    "whole_reads",
+]
 
 Ints = NDArray[np.int64]
 
@@ -119,18 +131,23 @@ def _first(index: Ints, axis: int, window: Window) -> Ints:
     return np.maximum(window.start(index, axis), 0)
 
 
-def reads_of(window: Window, windows: Intervals, each: int) -> Reads:
-    """What is read by ``windows``, in order and ``each`` of them a firing."""
+def extents(window: Window, windows: Intervals) -> tuple[Ints, Ints]:
+    """The first pixel of each of ``windows`` in raster order, and the one after its last; 0 if all is padding."""
     numbers = windows.numbers
     y, x = numbers // window.columns_out, numbers % window.columns_out
     row, column = _last(y, 0, window, window.rows_in), _last(x, 1, window, window.columns_in)
     bound = np.where((row < 0) | (column < 0), 0, row * window.columns_in + column + 1)
-    start = _first(y, 0, window) * window.columns_in + _first(x, 1, window)
+    return _first(y, 0, window) * window.columns_in + _first(x, 1, window), bound
+
+
+def reads_of(window: Window, windows: Intervals, each: int) -> Reads:
+    """What is read by ``windows``, in order and ``each`` of them a firing."""
+    start, bound = extents(window, windows)
     later = np.concatenate((np.minimum.accumulate(start[::-1])[::-1][1:], [window.pixels_in]))
-    lasts = np.minimum(np.arange(each, len(numbers) + each, each), len(numbers)) - 1
+    lasts = np.minimum(np.arange(each, len(bound) + each, each), len(bound)) - 1
     need = np.maximum.accumulate(bound)[lasts]
     free = np.maximum.accumulate(later)[lasts]
-    return Reads(_pixels(window, windows), need, free)
+    return Reads(read_pixels(window, windows), need, free)
 
 
 def past_reads(pixels: int, windows: int, each: int) -> Reads:
@@ -157,8 +174,8 @@ def only(reads: Reads, first: int, end: int) -> Reads:
     return replace(reads, pixels=Intervals.joined(low, high))
 
 
-def _pixels(window: Window, windows: Intervals) -> Intervals:
-    """The pixels that ``windows`` read: of each window, in each of its rows, from its first column to its last."""
+def _runs(window: Window, windows: Intervals) -> tuple[Ints, Ints]:
+    """The pixels under each of ``windows``: in each of its rows those from its first column to before its last."""
     y, x = np.divmod(windows.numbers, window.columns_out)
     reach = (window.kernel[1] - 1) * window.dilation[1] + 1
     left = np.maximum(window.start(x, 1), 0)
@@ -166,8 +183,18 @@ def _pixels(window: Window, windows: Intervals) -> Intervals:
     within = np.arange(window.kernel[0], dtype=np.int64) * window.dilation[0]
     rows = window.start(y, 0)[:, None] + within
     read = (rows >= 0) & (rows < window.rows_in) & (right > left)[:, None]
-    start = (rows * window.columns_in + left[:, None])[read]
-    end = (rows * window.columns_in + right[:, None])[read]
+    return (rows * window.columns_in + left[:, None])[read], (rows * window.columns_in + right[:, None])[read]
+
+
+def covered(window: Window, windows: Intervals) -> int:
+    """The pixels under all of ``windows``, counted once for each window that they are under."""
+    start, end = _runs(window, windows)
+    return int((end - start).sum())
+
+
+def read_pixels(window: Window, windows: Intervals) -> Intervals:
+    """The pixels that ``windows`` read."""
+    start, end = _runs(window, windows)
     length = window.pixels_in + 1
     depth = np.cumsum(np.bincount(start, minlength=length) - np.bincount(end, minlength=length))
     return Intervals.where(depth[:-1] > 0)

@@ -33,6 +33,8 @@ class Tensor:
     """When the first of several joined tensors was made, if it is not when its layer is ready; in images."""
     latest: Tensor | None = None
     """Of several joined tensors that which is made last."""
+    laid: tuple[tuple[int, Tensor], ...] = ()
+    """Features that are other tensors behind each other, flattened, and where each begins; it has no sources itself."""
 
     @property
     def pixels(self) -> int:
