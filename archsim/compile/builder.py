@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from archsim.compile.connect import Sink, Source
 from archsim.compile.elementwise import operations_by_row, unit_rate
+from archsim.compile.gates import Gates
 from archsim.compile.known import known
 from archsim.noc.board import HOST, Board, LinkKey
 from archsim.noc.topology import merged
@@ -62,7 +63,8 @@ class Builder:
         self._rates: list[Fraction] = []
         self._services: dict[Fraction, dict[int, int]] = {}
         self._service_of: list[dict[int, int]] = []  # of each link: the time of an amount, shared by equal rates
-        self._paths: dict[tuple[int, int, int | None], tuple[int, ...]] = {}
+        self._paths: dict[tuple[int, int, int | None, int | None], tuple[int, ...]] = {}
+        self.gates = Gates(board)
         self.known = known()
         self._constants: dict[int, Sequence] = {}
 
@@ -162,18 +164,20 @@ class Builder:
     def gather(self, name: str, source: int, start: Seq[Hop], tiles: tuple[int, int], target: int, bits: int) -> None:
         """A flow of one token a firing to a stage that takes one a firing, from one of ``tiles`` to the other; it
         crosses the links of ``start`` first."""
-        routed, at = self._routed(tiles[0], [tiles[1]], bits)
+        routed, at = self._routed(tiles[0], [tiles[1]], bits, self.stages[source].firings)
         shift = len(start)
         hops = [*start, *(Hop(h.link, h.serialisation, h.parent + shift) for h in routed)]
         at = [node + shift for node in at]
         end = End(target, EACH, EACH, UNBOUNDED, at[0])
         self.flows.append(Flow(name, source, ONE, (end,), tuple(hops), 0, bits))
 
-    def _routed(self, source: int, targets: list[int], bits: int) -> tuple[list[Hop], list[int]]:
-        """The route tree from a tile to others, each ending in the write into its tile's buffer; where each hangs."""
+    def _routed(self, source: int, targets: list[int], bits: int, tokens: int) -> tuple[list[Hop], list[int]]:
+        """The route tree of ``tokens`` tokens an image from a tile to others, each ending in the write into its tile's
+        buffer; where each hangs."""
         distinct = list(dict.fromkeys(targets))
         known = self._paths
-        ways = [(source, target, entry) for target, entry in zip(distinct, self.board.entries(distinct), strict=True)]
+        leave, entries = self.gates.ways(source, distinct, bits * tokens)
+        ways = [(source, target, entry, leave) for target, entry in zip(distinct, entries, strict=True)]
         paths = [known.get(way) or self._path(*way) for way in ways]
         nodes, hangs = merged(paths)
         services = self._service_of
@@ -181,11 +185,11 @@ class Builder:
         at = dict(zip(distinct, hangs, strict=True))
         return hops, [at[target] for target in targets]
 
-    def _path(self, source: int, target: int, entry: int | None) -> tuple[int, ...]:
+    def _path(self, source: int, target: int, entry: int | None, leave: int | None) -> tuple[int, ...]:
         """The links from one tile to another, the target's buffer the last of them."""
-        links = self.board.path(source, target, entry)
+        links = self.board.path(source, target, entry, leave)
         keys = links if target == HOST else (*links, ("buffer", target))
-        path = self._paths[source, target, entry] = tuple([self.link(link) for link in keys])
+        path = self._paths[source, target, entry, leave] = tuple([self.link(link) for link in keys])
         return path
 
     def connect(self, name: str, sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> None:
@@ -196,7 +200,7 @@ class Builder:
         for bundle in self.known.bundles(sources, sinks, pixels):
             source, bits = sources[bundle.source], bundle.channels * self.value_bits
             reading = [sinks[each.sink] for each in bundle.readings]
-            hops, at = self._routed(source.tile, [sink.tile for sink in reading], bits)
+            hops, at = self._routed(source.tile, [sink.tile for sink in reading], bits, sum(bundle.emit.table))
             ends = tuple(
                 [
                     End(sink.stage, each.need, each.free, UNBOUNDED, node)

@@ -122,10 +122,11 @@ class Board:
             port = self._nearest[place] = self._port(self.router_of(tile))
         return port
 
-    def path(self, source: int, target: int, entry: int | None = None) -> tuple[LinkKey, ...]:
+    def path(self, source: int, target: int, entry: int | None = None, leave: int | None = None) -> tuple[LinkKey, ...]:
         """The links from one tile (or the host) to another, in order; empty inside one tile.
 
-        ``entry`` is the chip-to-chip link by which a token enters the target's chip, by default the nearest to it.
+        ``entry`` is the chip-to-chip link by which a token enters the target's chip, by default the nearest to it;
+        ``leave`` that by which it leaves its own, likewise.
         """
         if source == target:
             return ()
@@ -136,7 +137,7 @@ class Board:
         out: list[LinkKey] = []
         if source != HOST:
             chip, start = self.chip_of(source), self.router_of(source)
-            port = self._port_of(source)
+            port = self._port_of(source) if leave is None else leave
             out += [("inject", source), *self._channels(chip, start, self.ports[port]), ("chip-out", chip, port)]
         if target != HOST:
             chip, end = self.chip_of(target), self.router_of(target)
