@@ -13,6 +13,7 @@ from archsim.compile.connect import Sink, Source
 from archsim.compile.elementwise import operations_by_row, unit_rate
 from archsim.compile.gates import Gates
 from archsim.compile.known import known
+from archsim.compile.regions import Cells
 from archsim.noc.board import HOST, Board, LinkKey
 from archsim.noc.topology import merged
 from archsim.program import NO_NODE, End, Flow, Hop, Link, Program, Sequence, Stage
@@ -192,12 +193,15 @@ class Builder:
         path = self._paths[source, target, entry, leave] = tuple([self.link(link) for link in keys])
         return path
 
-    def connect(self, name: str, sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> None:
+    def connect(
+        self, name: str, sources: Seq[Source], sinks: Seq[Sink], pixels: int, cells: Cells | None = None
+    ) -> None:
         """Flows that take every pixel and channel that a sink reads from the source that makes it.
 
-        ``pixels`` are those of the image that lies between them.
+        ``pixels`` are those of the image that lies between them, ``cells`` the pieces of it in which pixels travel
+        together where each has readers of its own.
         """
-        for bundle in self.known.bundles(sources, sinks, pixels):
+        for bundle in self.known.bundles(sources, sinks, pixels, cells):
             source, bits = sources[bundle.source], bundle.channels * self.value_bits
             reading = [sinks[each.sink] for each in bundle.readings]
             hops, at = self._routed(source.tile, [sink.tile for sink in reading], bits, sum(bundle.emit.table))

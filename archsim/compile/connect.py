@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from archsim.compile.deal import Shares
 from archsim.compile.reads import Intervals, Reads
+from archsim.compile.regions import Cells
 from archsim.compile.streaming import Streamed
 from archsim.program import Sequence
 
@@ -124,17 +125,23 @@ class Sequences:
         return found
 
 
-def likeness(sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> Hashable:
+def likeness(sources: Seq[Source], sinks: Seq[Sink], pixels: int, cells: Cells | None = None) -> Hashable:
     """All that bundles hang on: equal for sources and sinks that differ in their stages and tiles alone."""
     return (
         tuple([(s.channels, s.pixels, s.each, s.firings, s.at_end, s.streamed) for s in sources]),
         tuple([(s.channels, s.reads, s.initial, s.keeps) for s in sinks]),
         pixels,
+        cells,
     )
 
 
-def bundles(sources: Seq[Source], sinks: Seq[Sink], pixels: int, sequences: Sequences) -> Iterator[Bundle]:
-    """All that ``sources`` send to ``sinks``, over an image of ``pixels`` pixels."""
+def bundles(
+    sources: Seq[Source], sinks: Seq[Sink], pixels: int, sequences: Sequences, cells: Cells | None = None
+) -> Iterator[Bundle]:
+    """All that ``sources`` send to ``sinks``, over an image of ``pixels`` pixels.
+
+    Where a source has too many bundles, those of each of ``cells`` are made one, by default all of them.
+    """
     by_channels: dict[Channels, list[int]] = defaultdict(list)
     for number, source in enumerate(sources):
         by_channels[source.channels].append(number)
@@ -153,7 +160,7 @@ def bundles(sources: Seq[Source], sinks: Seq[Sink], pixels: int, sequences: Sequ
             if tuple(keys) not in signs:
                 signs[tuple(keys)] = _signs([each.reads.pixels for each in alike], pixels)
             sending = {number: sources[number] for number in senders}
-            yield from _between(sending, alike, signs[tuple(keys)], last - first, sequences)
+            yield from _between(sending, alike, signs[tuple(keys)], last - first, sequences, cells)
 
 
 class _Alike(NamedTuple):
@@ -179,13 +186,18 @@ def _signs(read: list[Intervals], pixels: int) -> Ints:
 
 
 def _between(
-    senders: Mapping[int, Source], readers: list[_Alike], signs: Ints, channels: int, sequences: Sequences
+    senders: Mapping[int, Source],
+    readers: list[_Alike],
+    signs: Ints,
+    channels: int,
+    sequences: Sequences,
+    cells: Cells | None,
 ) -> Iterator[Bundle]:
     """The bundles between sources of the same channels and readers of the same channels."""
     owner = np.full(len(signs), -1, np.int64)
     for number, source in enumerate(senders.values()):
         owner[source.pixels.numbers] = number
-    bundle, mixed = _merged(_numbered(owner, signs), owner)
+    bundle, mixed = _merged(_numbered(owner, signs), owner, signs, cells)
     made: list[Bundle] = []
     for number, source in senders.items():
         for emit in _emitted(source, bundle[source.pixels.numbers], len(made), sequences):
@@ -195,9 +207,9 @@ def _between(
     yield from made
 
 
-def _merged(bundle: Ints, owner: Ints) -> tuple[Ints, dict[int, Ints]]:
-    """Bundles numbered anew, with all bundles of a source made one where it has more than MOST_BUNDLES of fewer than
-    FEW_PIXELS each; and the pixels of those, which some of their readers drop."""
+def _merged(bundle: Ints, owner: Ints, signs: Ints, cells: Cells | None) -> tuple[Ints, dict[int, Ints]]:
+    """Bundles numbered anew, with all bundles of a source (in each of ``cells``) made one where it has more than
+    MOST_BUNDLES of fewer than FEW_PIXELS each; and the pixels of those, which some of their readers drop."""
     used = np.flatnonzero(bundle >= 0)
     if not len(used):
         return bundle, {}
@@ -205,15 +217,15 @@ def _merged(bundle: Ints, owner: Ints) -> tuple[Ints, dict[int, Ints]]:
     owner_of[bundle[used]] = owner[used]
     kept = np.bincount(owner_of)
     sent = np.bincount(owner[used], minlength=len(kept))
-    many = ((kept > MOST_BUNDLES) & (sent < FEW_PIXELS * kept))[owner_of]
+    many = (kept > MOST_BUNDLES) & (sent < FEW_PIXELS * kept)
     if not many.any():
         return bundle, {}
-    starts = np.ones(len(owner_of), bool)
-    starts[1:] = ~many[1:] | (np.diff(owner_of) != 0)
-    number = np.cumsum(starts) - 1
-    anew = np.where(bundle >= 0, number[bundle], -1)
-    is_mixed = np.zeros(int(number[-1]) + 1, bool)
-    is_mixed[number[many]] = True
+    cut = np.zeros(len(signs), bool)
+    cut[used] = many[owner[used]]
+    cell = np.ones(len(signs), np.int64) if cells is None else cells.of(np.arange(len(signs), dtype=np.int64)) + 1
+    anew = _numbered(owner, np.where(cut, cell, signs))
+    is_mixed = np.zeros(int(anew.max()) + 1, bool)
+    is_mixed[anew[cut]] = True
     order = used[np.argsort(anew[used], kind="stable")]
     edges = np.searchsorted(anew[order], np.arange(len(is_mixed) + 1))
     return anew, {int(k): order[edges[k] : edges[k + 1]] for k in np.flatnonzero(is_mixed)}

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from archsim.compile.connect import Bundle, Sequences, Sink, Source, bundles, likeness
 from archsim.compile.deal import Shares, strip
 from archsim.compile.reads import Intervals, Reads, Window, reads_of
+from archsim.compile.regions import Cells
 from archsim.compile.streaming import Streamed, streamed
 from archsim.program import Program
 
@@ -60,10 +61,10 @@ class Known:
         """Other reads, which follow from ``key``."""
         return _kept(self._reads, key, make)
 
-    def bundles(self, sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> list[Bundle]:
+    def bundles(self, sources: Seq[Source], sinks: Seq[Sink], pixels: int, cells: Cells | None = None) -> list[Bundle]:
         """All that ``sources`` send to ``sinks``, over an image of ``pixels`` pixels; not to be changed."""
-        key = likeness(sources, sinks, pixels)
-        return _kept(self._bundles, key, lambda: list(bundles(sources, sinks, pixels, self.sequences)))
+        key = likeness(sources, sinks, pixels, cells)
+        return _kept(self._bundles, key, lambda: list(bundles(sources, sinks, pixels, self.sequences, cells)))
 
     def least(self, program: Program, make: Callable[[Program], Ints]) -> Ints:
         """The least capacities of a Program as ``make`` finds them, which hang on no time and no route."""

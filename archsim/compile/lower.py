@@ -23,6 +23,7 @@ from archsim.compile.deal import WHOLE, Shares
 from archsim.compile.elementwise import layer_operations
 from archsim.compile.place import Mapped, Placement
 from archsim.compile.reads import Intervals, Reads, Window, full_window, reads_of
+from archsim.compile.regions import Cells, cells_of, curve
 from archsim.compile.riders import Riders
 from archsim.compile.slicing import Part
 from archsim.compile.spread import Spread, ready_times
@@ -115,8 +116,12 @@ class _Lowering(Riders):
         return layer.grid
 
     def _host_input(self, layer: Layer) -> int:
+        """The stage of the host that sends an input, the first if there are several."""
         rows, columns = layer.grid
         channels = layer.output_shape[0]
+        readers = [self.graph[name] for name in self.graph.consumers(layer.name)]
+        if readers and all(reader.private for reader in readers):
+            return self._host_input_in_cells(layer, cells_of(columns, [reader.kernel for reader in readers]))
         # few pixels a firing, since all that a firing sends must find room at once
         each = -(-rows * columns // HOST_FIRINGS)
         firings = -(-rows * columns // each)
@@ -125,6 +130,18 @@ class _Lowering(Riders):
         source = Source(stage, HOST, (0, channels), self._strip(rows, columns, WHOLE), WHOLE, each, firings)
         self.tensors[layer.name] = Tensor(channels, rows, columns, (source,))
         return stage
+
+    def _host_input_in_cells(self, layer: Layer, cells: Cells) -> int:
+        """For private kernels the host sends each piece of an image for itself, to the tiles that read any of it."""
+        rows, columns = layer.grid
+        channels = 0, layer.output_shape[0]
+        sources = []
+        for number, pixels in enumerate(cells.pieces(rows * columns)):
+            name = f"host in {layer.name} {number}"
+            stage = self.builder.stage(name, pixels.size, 1, 1, layer=layer.name, tile=HOST, kind="host")
+            sources.append(Source(stage, HOST, channels, pixels, WHOLE, 1, pixels.size))
+        self.tensors[layer.name] = Tensor(channels[1], rows, columns, tuple(sources))
+        return sources[0].stage
 
     def _feed_back(self, host_in: int) -> None:
         """The host sends a step when it has the output of the one before."""
@@ -183,7 +200,8 @@ class _Lowering(Riders):
                 channels = part.outputs[0] // layer.gates, part.outputs[1] // layer.gates
                 sources.append(Source(stage, tile, channels, windows, share, group.count, group.firings))
         for into, (_, operand) in zip(sinks, operands, strict=True):
-            self.builder.connect(f"{layer.inputs[0]} > {layer.name}", operand.sources, into, operand.pixels)
+            cells = cells_of(operand.columns, [layer.kernel]) if layer.private else None
+            self.builder.connect(f"{layer.inputs[0]} > {layer.name}", operand.sources, into, operand.pixels, cells)
         if state_sinks:
             self._waiting_for_state.append((layer, state_sinks))
         return Tensor(layer.output_shape[0], *layer.grid, tuple(sources))
@@ -192,7 +210,7 @@ class _Lowering(Riders):
         self, layer: Layer, copies: int, tensor: Tensor
     ) -> Iterator[tuple[_Group, list[Placement], Shares, Intervals, Reads]]:
         """Parts that work together, with the windows that they do and what these read: copies in one tile, or private
-        kernels of positions that follow each other."""
+        kernels of positions that lie close to each other."""
         window = layer_window(layer, tensor.rows, tensor.columns)
         rows, _ = layer.grid
         if layer.private:
@@ -214,7 +232,7 @@ class _Lowering(Riders):
         for bundles, members in sorted(by_positions.items()):
             along = self._part(members[0]).slots.groups_per_slot
             first, end = bundles[0] * along, min(bundles[1] * along, layer.positions)
-            windows = Intervals(np.array([first], np.int64), np.array([end], np.int64))
+            windows = Intervals.of(np.sort(curve(*layer.grid)[first:end]))
             reads = reads_of(window, windows, end - first)
             yield _Group(layer, first, end - first, end - first, 1), members, WHOLE, windows, reads
 

@@ -52,6 +52,11 @@ class Intervals:
         return cls(low[first], high[last])
 
     @classmethod
+    def of(cls, numbers: Ints) -> Intervals:
+        """The pixels of these numbers, which are in order and different."""
+        return cls.joined(numbers, numbers + 1)
+
+    @classmethod
     def where(cls, chosen: NDArray[np.bool_]) -> Intervals:
         """The pixels at which ``chosen`` holds."""
         edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).astype(np.int64)
