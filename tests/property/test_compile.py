@@ -169,7 +169,7 @@ def test_every_layer_does_each_of_its_windows_once(made: Compiled):
             if any(end.stage == out for end in flow.ends):
                 tokens = flow.emit.total(made.program.stages[flow.source].firings)
                 values += tokens * flow.bits // made.board.chip.tile.core.encoding.input_bits
-        assert values == layer.windows * layer.outputs or layer.op == "flatten"
+        assert values == layer.positions * layer.steps * layer.outputs or layer.op == "flatten"
 
 
 @settings(max_examples=30)
