@@ -30,9 +30,10 @@ from archsim.compile.spread import Spread, ready_times
 from archsim.compile.tensors import HOST_FIRINGS, IN_REGISTERS, Tensor, layer_window, rows_per_channel
 from archsim.compile.work import MacWork
 from archsim.errors import CompileError
+from archsim.hardware.mvm import mvm_timing
 from archsim.noc.board import HOST
 from archsim.program import Hop
-from archsim.spec.tile import Operator
+from archsim.spec.tile import Operator, Tile
 from archsim.workload.graph import INPUT, Graph, Layer
 
 __all__ = ["Lowered", "lower"]
@@ -47,8 +48,15 @@ class Lowered:
 
 
 class _Lowering(Riders):
-    def __init__(self, builder: Builder, graph: Graph, mapped: dict[str, Mapped], placements: list[Placement]) -> None:
-        super().__init__(builder, graph)
+    def __init__(
+        self,
+        builder: Builder,
+        graph: Graph,
+        mapped: dict[str, Mapped],
+        placements: list[Placement],
+        planned: Tile,
+    ) -> None:
+        super().__init__(builder, graph, planned)
         self.mapped = mapped
         self.groups: dict[str, dict[tuple[int, int], list[Placement]]] = defaultdict(lambda: defaultdict(list))
         for placement in placements:
@@ -83,7 +91,7 @@ class _Lowering(Riders):
 
     def _plan_spread(self, copies: dict[str, int]) -> None:
         """What the estimates of placement leave of the tiles for what is spread over them."""
-        tile, value_bits = self.tile, self.builder.value_bits
+        tile, value_bits = self.planned, self.builder.value_bits
         buffer = tile.components[tile.memory.buffer]
         buffer_bits = int(buffer.count * buffer.capacity.value)  # type: ignore[attr-defined]
         board = self.builder.board
@@ -104,9 +112,9 @@ class _Lowering(Riders):
         """The time between two inferences by the cores alone: of mac-arrays, that of all layers in a tile together."""
         turns = {layer.name: -(-layer.windows // copies[layer.name]) for layer in self.graph.matrix_layers}
         if not self.tile.core.digital:
-            return max(turns.values()) * self.timing.interval_ps
+            return max(turns.values()) * mvm_timing(self.planned).interval_ps
         steps = {name: turns[name] * max(part.count for part in self.mapped[name].parts) for name in turns}
-        return sum(steps.values()) * self.timing.interval_ps
+        return sum(steps.values()) * mvm_timing(self.planned).interval_ps
 
     def _grid_of(self, name: str) -> tuple[int, int]:
         """Rows and columns of an output, looking through flatten."""
@@ -415,7 +423,13 @@ class _Group:
 
 
 def lower(
-    builder: Builder, graph: Graph, mapped: dict[str, Mapped], placements: list[Placement], copies: dict[str, int]
+    builder: Builder,
+    graph: Graph,
+    mapped: dict[str, Mapped],
+    placements: list[Placement],
+    copies: dict[str, int],
+    planned: Tile | None = None,
 ) -> Lowered:
-    """Put the whole network into ``builder``."""
-    return _Lowering(builder, graph, mapped, placements).run(copies)
+    """Put the whole network into ``builder``: where things go that are not placed follows from the times and sizes of
+    the tile ``planned``, by default the builder's."""
+    return _Lowering(builder, graph, mapped, placements, planned or builder.tile).run(copies)

@@ -100,7 +100,7 @@ class Riders(Pools):
         strips = min(-(-count // across), tensor.columns)
         count = across * strips
         tiles = iter(self.spread.take(near, count, bits / count, 0.0, f"layer {layer.name}, to hold {name},"))
-        each = max(1, -(-tensor.pixels // strips * self.cycle_ps * 4 // max(1, self.spread.pace_ps)))
+        each = max(1, -(-tensor.pixels // strips * self.planned.cycle_ps * 4 // max(1, self.spread.pace_ps)))
         cuts = [tensor.channels * k // across for k in range(across + 1)]
         hold = Layer(name, "hold", (name,), ((tensor.channels, tensor.rows, tensor.columns),), (tensor.channels, 1, 1))
         sinks, sources = [], []
@@ -316,13 +316,17 @@ class Riders(Pools):
         functional unit, or of the buffer from which an operand is read."""
         outputs, (rows, columns) = layer.output_shape[0], layer.grid
         busy = [
-            amount * rows * columns * PICOSECONDS / unit_rate(self.tile, row)
-            for row, amount in operations_by_row(self.tile, layer_operations(layer, outputs)).items()
+            amount * rows * columns * PICOSECONDS / unit_rate(self.planned, row)
+            for row, amount in operations_by_row(self.planned, layer_operations(layer, outputs)).items()
         ]
         if layer.dynamic:
             streamed = self._streamed(layer, Worker(0, (0, outputs), WHOLE, 1))
-            busy.append(Fraction(rows * columns * duration_ps(streamed, self.builder.rate(("buffer", 0)))))
+            busy.append(Fraction(rows * columns * duration_ps(streamed, self._planned_buffer_rate())))
         return float(max(busy, default=Fraction(0)))
+
+    def _planned_buffer_rate(self) -> Fraction:
+        row = self.planned.components[self.planned.memory.buffer]
+        return row.count * row.bandwidth.value  # type: ignore[attr-defined, no-any-return]
 
     def _stored(self, layer: Layer, operands: list[Tensor]) -> float:
         """Bits of operands that the workers of a layer hold all the time."""

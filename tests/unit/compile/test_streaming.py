@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from archsim.compile.access import flattened_channels
 from archsim.compile.deal import WHOLE, strip
-from archsim.compile.network import Compiled, compile_network
+from archsim.compile.network import Compiled, compile_network, on_chip
 from archsim.compile.reads import Window, covered
 from archsim.compile.streaming import kept_pixels, streamed
+from archsim.hardware.causes import faster
 from archsim.sim.reference import run
 from tests.unit.compile.nets import chip, network
 
@@ -133,3 +134,12 @@ def test_a_pyramid_that_is_put_out_is_gathered_a_range_of_features_in_a_tile():
     sent = [flow for flow in made.program.flows if flow.name.endswith("> host")]
     values = sum(flow.emit.total(made.program.stages[flow.source].firings) * flow.bits // 16 for flow in sent)
     assert values == sum(level * level for level in LEVELS) * CHANNELS
+
+
+@pytest.mark.parametrize("name", ["core.cycle", "tile.max_pool", "tile.buffer.capacity"])
+def test_what_is_faster_or_larger_changes_neither_stages_nor_where_they_are(name):
+    made = pyramid_network({"dense": 8, "name": "dense"})
+    moved = on_chip(made, faster(made.board.chip, [name], 1000))
+    places = [(stage.name, stage.place, stage.firings) for stage in made.program.stages]
+    assert [(stage.name, stage.place, stage.firings) for stage in moved.program.stages] == places
+    run(moved.for_images(1))
