@@ -5,7 +5,7 @@ from __future__ import annotations
 from archsim.compile.reads import Window
 from archsim.workload.graph import Access, Layer
 
-__all__ = ["accesses", "channels_read", "window_of"]
+__all__ = ["accesses", "channels_read", "flattened_channels", "window_of"]
 
 
 def accesses(layer: Layer) -> tuple[Access, ...]:
@@ -24,6 +24,13 @@ def channels_read(access: Access, low: int, high: int, outputs: int, inputs: int
     first, end = access.channels or (0, inputs)
     into, out_of = (end - first) // access.groups, outputs // access.groups
     return first + low // out_of * into, first + -(-high // out_of) * into
+
+
+def flattened_channels(low: int, high: int, at: int, channels: int, pixels: int) -> tuple[int, int]:
+    """The channels of an image of ``channels`` × ``pixels`` that hold the features from ``low`` to ``high``, where the
+    image stands from feature ``at`` on, channel by channel; an empty range if none does."""
+    first, end = (low - at) // pixels, -(-(high - at) // pixels)
+    return min(max(first, 0), channels), min(max(end, 0), channels)
 
 
 def window_of(layer: Layer, access: Access, grid_in: tuple[int, int], grid_out: tuple[int, int]) -> Window:

@@ -7,9 +7,14 @@ from collections.abc import Callable, Hashable
 from collections.abc import Sequence as Seq
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
 from archsim.compile.connect import Sink, Source
 from archsim.compile.elementwise import operations_by_row, unit_rate
+from archsim.compile.gates import Gates
 from archsim.compile.known import known
+from archsim.compile.regions import Cells
 from archsim.noc.board import HOST, Board, LinkKey
 from archsim.noc.topology import merged
 from archsim.program import NO_NODE, End, Flow, Hop, Link, Program, Sequence, Stage
@@ -17,6 +22,8 @@ from archsim.spec.tile import Operator, Tile
 from archsim.units import duration_ps
 
 __all__ = ["UNBOUNDED", "Builder", "Work"]
+
+Ints = NDArray[np.int64]
 
 UNBOUNDED = 2**40
 """A capacity that never binds, until capacities are computed."""
@@ -73,11 +80,12 @@ class Builder:
         self._tile_rates: dict[tuple[object, object], Fraction] = {}
         self._services: dict[Fraction, dict[int, int]] = {}
         self._service_of: list[dict[int, int]] = []  # of each link: the time of an amount, shared by equal rates
-        self._paths: dict[tuple[int, int, int | None], tuple[int, ...]] = {}
+        self._paths: dict[tuple[int, int, int | None, int | None], tuple[int, ...]] = {}
         self._hops: dict[int, dict[tuple[int, int], Hop]] = {}
         self._between: dict[tuple[int, object, object], tuple[int, ...]] = {}
-        self._leaving: dict[int, tuple[int, ...]] = {}
+        self._leaving: dict[tuple[int, int | None], tuple[int, ...]] = {}
         self._entering: dict[tuple[int, int | None], tuple[int, ...]] = {}
+        self.gates = Gates(board)
         self.known = known()
         self._constants: dict[int, Sequence] = {}
 
@@ -170,21 +178,35 @@ class Builder:
         end = End(target, EACH, EACH, capacity, len(hops) - 1 if hops else NO_NODE)
         self.flows.append(Flow(name, source, ONE, (end,), tuple(hops), 0, bits))
 
+    def keep(self, name: str, stage: int, begun: Ints, ended: Ints, bits: int) -> None:
+        """Room in the tile of ``stage`` for values of ``bits`` bits that it keeps from one firing to another: up to and
+        with each firing so many are ``begun`` and ``ended``.
+
+        They are tokens that the stage sends itself.
+        """
+        before = np.concatenate(([0], begun[:-1]))
+        known = self.known.sequences
+        need, free = (known.of_bytes(totals.tobytes(), int(begun[-1])) for totals in (before, ended))
+        emit = known.of_bytes(np.diff(begun, prepend=0).tobytes())
+        self.flows.append(Flow(name, stage, emit, (End(stage, need, free, UNBOUNDED),), (), 0, bits))
+
     def gather(self, name: str, source: int, start: Seq[Hop], tiles: tuple[int, int], target: int, bits: int) -> None:
         """A flow of one token a firing to a stage that takes one a firing, from one of ``tiles`` to the other; it
         crosses the links of ``start`` first."""
-        routed, at = self._routed(tiles[0], [tiles[1]], bits)
+        routed, at = self._routed(tiles[0], [tiles[1]], bits, self.stages[source].firings)
         shift = len(start)
         hops = [*start, *(Hop(h.link, h.serialisation, h.parent + shift) for h in routed)]
         at = [node + shift for node in at]
         end = End(target, EACH, EACH, UNBOUNDED, at[0])
         self.flows.append(Flow(name, source, ONE, (end,), tuple(hops), 0, bits))
 
-    def _routed(self, source: int, targets: list[int], bits: int) -> tuple[list[Hop], list[int]]:
-        """The route tree from a tile to others, each ending in the write into its tile's buffer; where each hangs."""
+    def _routed(self, source: int, targets: list[int], bits: int, tokens: int) -> tuple[list[Hop], list[int]]:
+        """The route tree of ``tokens`` tokens an image from a tile to others, each ending in the write into its tile's
+        buffer; where each hangs."""
         distinct = list(dict.fromkeys(targets))
         known = self._paths
-        ways = [(source, target, entry) for target, entry in zip(distinct, self.board.entries(distinct), strict=True)]
+        leave, entries = self.gates.ways(source, distinct, bits * tokens)
+        ways = [(source, target, entry, leave) for target, entry in zip(distinct, entries, strict=True)]
         paths = [known.get(way) or self._path(*way) for way in ways]
         nodes, hangs = merged(paths)
         own = self._hops.setdefault(bits, {})  # equal hops are one object
@@ -192,7 +214,7 @@ class Builder:
         at = dict(zip(distinct, hangs, strict=True))
         return hops, [at[target] for target in targets]
 
-    def _path(self, source: int, target: int, entry: int | None) -> tuple[int, ...]:
+    def _path(self, source: int, target: int, entry: int | None, leave: int | None) -> tuple[int, ...]:
         """The links from one tile to another, the target's buffer the last of them.
 
         Ways between chips are put together from their two halves, and those on a chip from the ways between routers:
@@ -208,12 +230,12 @@ class Builder:
                 inner = self._between[way] = self._numbers(board.channels(*way), HOST)
             path = first, *inner, *self._numbers((("eject", target),), target)
         else:
-            if (out := self._leaving.get(source)) is None:
-                out = self._leaving[source] = self._numbers(board.leaving(source), HOST)
+            if (out := self._leaving.get((source, leave))) is None:
+                out = self._leaving[source, leave] = self._numbers(board.leaving(source, leave), HOST)
             if (into := self._entering.get((target, entry))) is None:
                 into = self._entering[target, entry] = self._numbers(board.entering(target, entry), target)
             path = out + into
-        self._paths[source, target, entry] = path
+        self._paths[source, target, entry, leave] = path
         return path
 
     def _numbers(self, links: Seq[LinkKey], target: int) -> tuple[int, ...]:
@@ -221,15 +243,18 @@ class Builder:
         keys = links if target == HOST else (*links, ("buffer", target))
         return tuple([self.link(link) for link in keys])
 
-    def connect(self, name: str, sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> None:
+    def connect(
+        self, name: str, sources: Seq[Source], sinks: Seq[Sink], pixels: int, cells: Cells | None = None
+    ) -> None:
         """Flows that take every pixel and channel that a sink reads from the source that makes it.
 
-        ``pixels`` are those of the image that lies between them.
+        ``pixels`` are those of the image that lies between them, ``cells`` the pieces of it in which pixels travel
+        together where each has readers of its own.
         """
-        for bundle in self.known.bundles(sources, sinks, pixels):
+        for bundle in self.known.bundles(sources, sinks, pixels, cells):
             source, bits = sources[bundle.source], bundle.channels * self.value_bits
             reading = [sinks[each.sink] for each in bundle.readings]
-            hops, at = self._routed(source.tile, [sink.tile for sink in reading], bits)
+            hops, at = self._routed(source.tile, [sink.tile for sink in reading], bits, sum(bundle.emit.table))
             ends = tuple(
                 [
                     End(sink.stage, each.need, each.free, UNBOUNDED, node)

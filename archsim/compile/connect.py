@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from archsim.compile.deal import Shares
 from archsim.compile.reads import Intervals, Reads, flat
+from archsim.compile.regions import Cells
+from archsim.compile.streaming import Streamed
 from archsim.compile.tally import emitted, read
 from archsim.program import Sequence
 
@@ -59,6 +61,8 @@ class Source:
     firings: int
     at_end: bool = False
     """All pixels are put out by the last firing of an image."""
+    streamed: Streamed | None = None
+    """A pool that streams puts out a pixel when its window is complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +120,23 @@ class Sequences:
         return found
 
 
-def likeness(sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> Hashable:
+def likeness(sources: Seq[Source], sinks: Seq[Sink], pixels: int, cells: Cells | None = None) -> Hashable:
     """All that bundles hang on: equal for sources and sinks that differ in their stages and tiles alone."""
     return (
-        tuple([(s.channels, s.pixels, s.each, s.firings, s.at_end) for s in sources]),
+        tuple([(s.channels, s.pixels, s.each, s.firings, s.at_end, s.streamed) for s in sources]),
         tuple([(s.channels, s.reads, s.initial, s.keeps) for s in sinks]),
         pixels,
+        cells,
     )
 
 
-def bundles(sources: Seq[Source], sinks: Seq[Sink], pixels: int, sequences: Sequences) -> Iterator[Bundle]:
-    """All that ``sources`` send to ``sinks``, over an image of ``pixels`` pixels."""
+def bundles(
+    sources: Seq[Source], sinks: Seq[Sink], pixels: int, sequences: Sequences, cells: Cells | None = None
+) -> Iterator[Bundle]:
+    """All that ``sources`` send to ``sinks``, over an image of ``pixels`` pixels.
+
+    Where a source has too many bundles, those of each of ``cells`` are made one, by default all of them.
+    """
     by_channels: dict[Channels, list[int]] = defaultdict(list)
     for number, source in enumerate(sources):
         by_channels[source.channels].append(number)
@@ -145,7 +155,7 @@ def bundles(sources: Seq[Source], sinks: Seq[Sink], pixels: int, sequences: Sequ
             if tuple(keys) not in signs:
                 signs[tuple(keys)] = _signs([each.reads.pixels for each in alike], pixels)
             sending = {number: sources[number] for number in senders}
-            yield from _between(sending, alike, signs[tuple(keys)], last - first, sequences)
+            yield from _between(sending, alike, signs[tuple(keys)], last - first, sequences, cells)
 
 
 class _Alike(NamedTuple):
@@ -171,13 +181,18 @@ def _signs(sets: list[Intervals], pixels: int) -> Ints:
 
 
 def _between(
-    senders: Mapping[int, Source], readers: list[_Alike], signs: Ints, channels: int, sequences: Sequences
+    senders: Mapping[int, Source],
+    readers: list[_Alike],
+    signs: Ints,
+    channels: int,
+    sequences: Sequences,
+    cells: Cells | None,
 ) -> list[Bundle]:
     """The bundles between sources of the same channels and readers of the same channels."""
     pixels, sender = flat([source.pixels for source in senders.values()])
     owner = np.full(len(signs), -1, np.int64)
     owner[pixels] = sender
-    bundle = _merged(_numbered(owner, signs), owner)
+    bundle = _merged(_numbered(owner, signs), owner, signs, cells)
     sent = bundle[pixels] >= 0
     if not sent.any():
         return []
@@ -194,9 +209,9 @@ def _between(
     return made
 
 
-def _merged(bundle: Ints, owner: Ints) -> Ints:
-    """Bundles numbered anew, with all bundles of a source made one where it has more than MOST_BUNDLES of fewer than
-    FEW_PIXELS each; then a reader gets all pixels of it, also those that it drops."""
+def _merged(bundle: Ints, owner: Ints, signs: Ints, cells: Cells | None) -> Ints:
+    """Bundles numbered anew, with all bundles of a source (in each of ``cells``) made one where it has more than
+    MOST_BUNDLES of fewer than FEW_PIXELS each; then a reader gets all pixels of it, also those that it drops."""
     used = np.flatnonzero(bundle >= 0)
     if not len(used):
         return bundle
@@ -204,13 +219,13 @@ def _merged(bundle: Ints, owner: Ints) -> Ints:
     owner_of[bundle[used]] = owner[used]
     kept = np.bincount(owner_of)
     sent = np.bincount(owner[used], minlength=len(kept))
-    many = ((kept > MOST_BUNDLES) & (sent < FEW_PIXELS * kept))[owner_of]
+    many = (kept > MOST_BUNDLES) & (sent < FEW_PIXELS * kept)
     if not many.any():
         return bundle
-    starts = np.ones(len(owner_of), bool)
-    starts[1:] = ~many[1:] | (np.diff(owner_of) != 0)
-    number = np.cumsum(starts) - 1
-    return np.where(bundle >= 0, number[bundle], -1)
+    cut = np.zeros(len(signs), bool)
+    cut[used] = many[owner[used]]
+    cell = np.ones(len(signs), np.int64) if cells is None else cells.of(np.arange(len(signs), dtype=np.int64)) + 1
+    return _numbered(owner, np.where(cut, cell, signs))
 
 
 def _numbered(owner: Ints, signs: Ints) -> Ints:
@@ -249,6 +264,10 @@ def _emitted(
     sizes = np.array([source.pixels.size for source in sources], np.int64)
     own = sent - (np.cumsum(sizes) - sizes)[sender]
     firing = np.where(at_end[sender], firings[sender] - 1, own // each[sender])
+    for number, source in enumerate(sources):
+        if source.streamed is not None:
+            its = sender == number
+            firing[its] = source.streamed.done[own[its]]
     sender_of = np.zeros(int(bundle.max()) + 1, np.int64)
     sender_of[bundle] = sender
     counts, start = emitted(bundle, firing, firings[sender_of])

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from archsim.compile.connect import Bundle, Sequences, Sink, Source, bundles, likeness
 from archsim.compile.deal import Shares, strip, strips
 from archsim.compile.reads import Intervals, Reads, Window, all_reads, reads_of
+from archsim.compile.regions import Cells
+from archsim.compile.streaming import Streamed, streamed
 from archsim.program import Program
 
 __all__ = ["MOST_VALUES", "Known", "known"]
@@ -37,6 +39,7 @@ class Known:
         self.sequences = Sequences()
         self._strips: dict[tuple[int, int, Shares], Intervals] = {}
         self._reads: dict[Hashable, Reads] = {}
+        self._streamed: dict[Hashable, Streamed] = {}
         self._bundles: dict[Hashable, list[Bundle]] = {}
         self._least: list[tuple[object, Program, Ints]] = []
 
@@ -69,14 +72,19 @@ class Known:
         for (share, n), found in zip(both, all_reads(window, sets, [n for _, n in both]) if both else (), strict=True):
             self._reads[window, rows, columns, share, n] = found
 
+    def strip_streamed(self, window: Window, rows: int, columns: int, share: Shares, each: int) -> Streamed:
+        """How a pool goes through the pixels of such a strip, ``each`` of them a firing."""
+        key = window, rows, columns, share, each
+        return _kept(self._streamed, key, lambda: streamed(window, self.strip(rows, columns, share), each))
+
     def reads(self, key: Hashable, make: Callable[[], Reads]) -> Reads:
         """Other reads, which follow from ``key``."""
         return _kept(self._reads, key, make)
 
-    def bundles(self, sources: Seq[Source], sinks: Seq[Sink], pixels: int) -> list[Bundle]:
+    def bundles(self, sources: Seq[Source], sinks: Seq[Sink], pixels: int, cells: Cells | None = None) -> list[Bundle]:
         """All that ``sources`` send to ``sinks``, over an image of ``pixels`` pixels; not to be changed."""
-        key = likeness(sources, sinks, pixels)
-        return _kept(self._bundles, key, lambda: list(bundles(sources, sinks, pixels, self.sequences)))
+        key = likeness(sources, sinks, pixels, cells)
+        return _kept(self._bundles, key, lambda: list(bundles(sources, sinks, pixels, self.sequences, cells)))
 
     def least(self, program: Program, make: Callable[[Program], Ints]) -> Ints:
         """The least capacities of a Program as ``make`` finds them, which hang on no time and no route."""

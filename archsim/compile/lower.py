@@ -16,21 +16,24 @@ from fractions import Fraction
 
 import numpy as np
 
+from archsim.compile.access import flattened_channels
 from archsim.compile.builder import Builder
 from archsim.compile.connect import Sink, Source
 from archsim.compile.deal import WHOLE, Shares
 from archsim.compile.elementwise import layer_operations
 from archsim.compile.place import Mapped, Placement
 from archsim.compile.reads import Intervals, Reads, Window, full_window, reads_of
+from archsim.compile.regions import Cells, cells_of, curve
 from archsim.compile.riders import Riders
 from archsim.compile.slicing import Part
 from archsim.compile.spread import Spread, ready_times
 from archsim.compile.tensors import HOST_FIRINGS, IN_REGISTERS, Tensor, layer_window, rows_per_channel
 from archsim.compile.work import MacWork
 from archsim.errors import CompileError
+from archsim.hardware.mvm import mvm_timing
 from archsim.noc.board import HOST
 from archsim.program import Hop
-from archsim.spec.tile import Operator
+from archsim.spec.tile import Operator, Tile
 from archsim.workload.graph import INPUT, Graph, Layer
 
 __all__ = ["Lowered", "lower"]
@@ -45,8 +48,15 @@ class Lowered:
 
 
 class _Lowering(Riders):
-    def __init__(self, builder: Builder, graph: Graph, mapped: dict[str, Mapped], placements: list[Placement]) -> None:
-        super().__init__(builder, graph)
+    def __init__(
+        self,
+        builder: Builder,
+        graph: Graph,
+        mapped: dict[str, Mapped],
+        placements: list[Placement],
+        planned: Tile,
+    ) -> None:
+        super().__init__(builder, graph, planned)
         self.mapped = mapped
         self.groups: dict[str, dict[tuple[int, int], list[Placement]]] = defaultdict(lambda: defaultdict(list))
         for placement in placements:
@@ -67,6 +77,9 @@ class _Lowering(Riders):
                 self.tensors[layer.name] = self.tensors[layer.inputs[0]]
             elif layer.op == "concat":
                 self.tensors[layer.name] = self._concat(layer)
+            elif self._only_laid(layer):
+                laid = tuple((int(a.at or 0), self.tensors[n]) for a, n in zip(layer.reads, layer.inputs, strict=True))
+                self.tensors[layer.name] = Tensor(layer.outputs, 1, 1, (), laid=laid)
             elif layer.op != INPUT:
                 self.tensors[layer.name] = self._lower_rider(layer)
         for layer, sinks in self._waiting_for_state:
@@ -78,7 +91,7 @@ class _Lowering(Riders):
 
     def _plan_spread(self, copies: dict[str, int]) -> None:
         """What the estimates of placement leave of the tiles for what is spread over them."""
-        tile, value_bits = self.tile, self.builder.value_bits
+        tile, value_bits = self.planned, self.builder.value_bits
         buffer = tile.components[tile.memory.buffer]
         buffer_bits = int(buffer.count * buffer.capacity.value)  # type: ignore[attr-defined]
         board = self.builder.board
@@ -99,9 +112,9 @@ class _Lowering(Riders):
         """The time between two inferences by the cores alone: of mac-arrays, that of all layers in a tile together."""
         turns = {layer.name: -(-layer.windows // copies[layer.name]) for layer in self.graph.matrix_layers}
         if not self.tile.core.digital:
-            return max(turns.values()) * self.timing.interval_ps
+            return max(turns.values()) * mvm_timing(self.planned).interval_ps
         steps = {name: turns[name] * max(part.count for part in self.mapped[name].parts) for name in turns}
-        return sum(steps.values()) * self.timing.interval_ps
+        return sum(steps.values()) * mvm_timing(self.planned).interval_ps
 
     def _grid_of(self, name: str) -> tuple[int, int]:
         """Rows and columns of an output, looking through flatten."""
@@ -111,8 +124,12 @@ class _Lowering(Riders):
         return layer.grid
 
     def _host_input(self, layer: Layer) -> int:
+        """The stage of the host that sends an input, the first if there are several."""
         rows, columns = layer.grid
         channels = layer.output_shape[0]
+        readers = [self.graph[name] for name in self.graph.consumers(layer.name)]
+        if readers and all(reader.private for reader in readers):
+            return self._host_input_in_cells(layer, cells_of(columns, [reader.kernel for reader in readers]))
         # few pixels a firing, since all that a firing sends must find room at once
         each = -(-rows * columns // HOST_FIRINGS)
         firings = -(-rows * columns // each)
@@ -121,6 +138,18 @@ class _Lowering(Riders):
         source = Source(stage, HOST, (0, channels), self._strip(rows, columns, WHOLE), WHOLE, each, firings)
         self.tensors[layer.name] = Tensor(channels, rows, columns, (source,))
         return stage
+
+    def _host_input_in_cells(self, layer: Layer, cells: Cells) -> int:
+        """For private kernels the host sends each piece of an image for itself, to the tiles that read any of it."""
+        rows, columns = layer.grid
+        channels = 0, layer.output_shape[0]
+        sources = []
+        for number, pixels in enumerate(cells.pieces(rows * columns)):
+            name = f"host in {layer.name} {number}"
+            stage = self.builder.stage(name, pixels.size, 1, 1, layer=layer.name, tile=HOST, kind="host")
+            sources.append(Source(stage, HOST, channels, pixels, WHOLE, 1, pixels.size))
+        self.tensors[layer.name] = Tensor(channels[1], rows, columns, tuple(sources))
+        return sources[0].stage
 
     def _feed_back(self, host_in: int) -> None:
         """The host sends a step when it has the output of the one before."""
@@ -160,20 +189,27 @@ class _Lowering(Riders):
 
     def _matrix_layer(self, layer: Layer, copies: int) -> Tensor:
         tensor = self.tensors[layer.inputs[0]]
-        sinks: list[Sink] = []
+        operands = tensor.laid or ((0, tensor),)
+        sinks: list[list[Sink]] = [[] for _ in operands]
         state_sinks: list[Sink] = []
         sources: list[Source] = []
         for group, members, share, windows, reads in self._groups_of(layer, copies, tensor):
             fetches, outs = self._group_stages(group, members)
             for (stage, tile), placement in zip(fetches, members, strict=True):
                 part = self._part(placement)
-                sinks += self._input_sinks(layer, tensor, part, Sink(stage, tile, (0, 0), reads))
+                for into, (at, operand) in zip(sinks, operands, strict=True):
+                    if tensor.laid:
+                        into.extend(self._laid_sinks(operand, at, part, stage, tile))
+                    else:
+                        into.extend(self._input_sinks(layer, tensor, part, Sink(stage, tile, (0, 0), reads)))
                 state_sinks += self._state_sinks(layer, part, Sink(stage, tile, (0, 0), reads))
             for stage, tile, part in outs:
                 # a cell belongs to the part that holds the last of its gates
                 channels = part.outputs[0] // layer.gates, part.outputs[1] // layer.gates
                 sources.append(Source(stage, tile, channels, windows, share, group.count, group.firings))
-        self.builder.connect(f"{layer.inputs[0]} > {layer.name}", tensor.sources, sinks, tensor.pixels)
+        for into, (_, operand) in zip(sinks, operands, strict=True):
+            cells = cells_of(operand.columns, [layer.kernel]) if layer.private else None
+            self.builder.connect(f"{layer.inputs[0]} > {layer.name}", operand.sources, into, operand.pixels, cells)
         if state_sinks:
             self._waiting_for_state.append((layer, state_sinks))
         return Tensor(layer.output_shape[0], *layer.grid, tuple(sources))
@@ -182,7 +218,7 @@ class _Lowering(Riders):
         self, layer: Layer, copies: int, tensor: Tensor
     ) -> Iterator[tuple[_Group, list[Placement], Shares, Intervals, Reads]]:
         """Parts that work together, with the windows that they do and what these read: copies in one tile, or private
-        kernels of positions that follow each other."""
+        kernels of positions that lie close to each other."""
         window = layer_window(layer, tensor.rows, tensor.columns)
         rows, _ = layer.grid
         if layer.private:
@@ -206,7 +242,7 @@ class _Lowering(Riders):
         for bundles, members in sorted(by_positions.items()):
             along = self._part(members[0]).slots.groups_per_slot
             first, end = bundles[0] * along, min(bundles[1] * along, layer.positions)
-            windows = Intervals(np.array([first], np.int64), np.array([end], np.int64))
+            windows = Intervals.of(np.sort(curve(*layer.grid)[first:end]))
             reads = reads_of(window, windows, end - first)
             yield _Group(layer, first, end - first, end - first, 1), members, WHOLE, windows, reads
 
@@ -221,6 +257,23 @@ class _Lowering(Riders):
         low, high = min(part.inputs[0], own), min(part.inputs[1], own)
         if high > low:
             yield replace(sink, channels=(low // spatial, -(-high // spatial)))
+
+    def _only_laid(self, layer: Layer) -> bool:
+        """Whether a layer only puts its inputs behind each other for dense layers: these read them where they are."""
+        readers = [self.graph[name] for name in self.graph.consumers(layer.name)]
+        return (
+            bool(layer.reads)
+            and all(access.at is not None for access in layer.reads)
+            and layer.name not in self.graph.outputs
+            and all(reader.op == "dense" and reader.windows == 1 and not reader.one_by_one for reader in readers)
+        )
+
+    def _laid_sinks(self, operand: Tensor, at: int, part: Part, stage: int, tile: int) -> Iterator[Sink]:
+        """What ``part`` of a dense layer reads of a tensor that stands flattened from feature ``at`` on."""
+        low, high = flattened_channels(*part.inputs, at, operand.channels, operand.pixels)
+        if high > low:
+            reads = self._read(full_window(operand.rows, operand.columns), 1, WHOLE, 1)
+            yield Sink(stage, tile, (low, high), reads)
 
     def _state_sinks(self, layer: Layer, part: Part, sink: Sink) -> Iterator[Sink]:
         """The values of the state that ``part`` reads: those of the step before, the initial state in the first."""
@@ -374,7 +427,13 @@ class _Group:
 
 
 def lower(
-    builder: Builder, graph: Graph, mapped: dict[str, Mapped], placements: list[Placement], copies: dict[str, int]
+    builder: Builder,
+    graph: Graph,
+    mapped: dict[str, Mapped],
+    placements: list[Placement],
+    copies: dict[str, int],
+    planned: Tile | None = None,
 ) -> Lowered:
-    """Put the whole network into ``builder``."""
-    return _Lowering(builder, graph, mapped, placements).run(copies)
+    """Put the whole network into ``builder``: where things go that are not placed follows from the times and sizes of
+    the tile ``planned``, by default the builder's."""
+    return _Lowering(builder, graph, mapped, placements, planned or builder.tile).run(copies)

@@ -293,7 +293,8 @@ def on_chip(compiled: Compiled, chip: Chip) -> Compiled:
         board = Board(chip, compiled.board.chips)
         builder = Builder(board, chip.tile.core.encoding.input_bits)
         placements = list(compiled.placements)
-        lowered = lower(builder, compiled.graph, compiled.mapped, placements, dict(compiled.copies))
+        planned = compiled.board.chip.tile
+        lowered = lower(builder, compiled.graph, compiled.mapped, placements, dict(compiled.copies), planned)
         program, _ = _with_room(builder.program(), builder, False)
         work = dict(builder.work.counts)
         moved = replace(compiled, board=board, program=program, lowered=lowered, work=work)

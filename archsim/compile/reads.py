@@ -29,10 +29,13 @@ __all__ = [
     "Reads",
     "Window",
     "all_reads",
+    "covered",
+    "extents",
     "flat",
     "full_window",
     "only",
     "past_reads",
+    "read_pixels",
     "reads_of",
     "starts",
     "whole_reads",
@@ -68,6 +71,17 @@ class Intervals:
         edges = np.searchsorted(low, np.arange(owners + 1) * width).tolist()
         low, high = low % width, high % width
         return [cls(low[start:end], high[start:end]) for start, end in pairwise(edges)]
+
+    @classmethod
+    def of(cls, numbers: Ints) -> Intervals:
+        """The pixels of these numbers, which are in order and different."""
+        return cls.joined(numbers, numbers + 1)
+
+    @classmethod
+    def where(cls, chosen: NDArray[np.bool_]) -> Intervals:
+        """The pixels at which ``chosen`` holds."""
+        edges = np.flatnonzero(np.diff(chosen, prepend=False, append=False)).astype(np.int64)
+        return cls(edges[::2], edges[1::2])
 
     @cached_property
     def _before(self) -> Ints:
@@ -214,6 +228,12 @@ def _bounds(window: Window, y: Ints, x: Ints) -> tuple[Ints, Ints]:
     return bound, (first * window.frame_rows + _first(y, 0, window)) * window.columns_in + _first(x, 1, window)
 
 
+def extents(window: Window, windows: Intervals) -> tuple[Ints, Ints]:
+    """The first pixel of each of ``windows`` in raster order, and the one after its last; 0 if all is padding."""
+    bound, start = _bounds(window, *np.divmod(windows.numbers, window.columns_out))
+    return start, bound
+
+
 def past_reads(pixels: int, windows: int, each: int) -> Reads:
     """Window n of ``windows`` reads all pixels up to its own, which are kept to the end.
 
@@ -238,9 +258,9 @@ def only(reads: Reads, first: int, end: int) -> Reads:
     return replace(reads, pixels=Intervals.joined(low, high))
 
 
-def _pixels(window: Window, windows: Ints, owner: Ints, owners: int) -> list[Intervals]:
-    """The pixels that the ``windows`` of each owner read: of each window, in each of its rows, from its first column to
-    its last."""
+def _runs(window: Window, windows: Ints) -> tuple[Ints, Ints, Ints]:
+    """The pixels under each of ``windows``: in each of its rows those from its first column to before its last; and
+    which window each run of pixels is of, by its place."""
     y, x = np.divmod(windows, window.columns_out)
     reach = (window.kernel[1] - 1) * window.dilation[1] + 1
     left = np.maximum(window.start(x, 1), 0)
@@ -248,10 +268,25 @@ def _pixels(window: Window, windows: Ints, owner: Ints, owners: int) -> list[Int
     within = np.arange(window.kernel[0], dtype=np.int64) * window.dilation[0]
     rows, inside = _rows(window, y, within)
     read = inside & (right > left)[:, None]
-    start = (rows * window.columns_in + left[:, None])[read]
-    end = (rows * window.columns_in + right[:, None])[read]
-    return Intervals.each_joined(start, end, np.broadcast_to(owner[:, None], read.shape)[read], owners)
-    return Intervals.each_joined(start, end, np.broadcast_to(owner[:, None], read.shape)[read], owners)
+    start, end = ((rows * window.columns_in + side[:, None])[read] for side in (left, right))
+    return start, end, np.nonzero(read)[0]
+
+
+def _pixels(window: Window, windows: Ints, owner: Ints, owners: int) -> list[Intervals]:
+    """The pixels that the ``windows`` of each owner read."""
+    start, end, of = _runs(window, windows)
+    return Intervals.each_joined(start, end, owner[of], owners)
+
+
+def covered(window: Window, windows: Intervals) -> int:
+    """The pixels under all of ``windows``, counted once for each window that they are under."""
+    start, end, _ = _runs(window, windows.numbers)
+    return int((end - start).sum())
+
+
+def read_pixels(window: Window, windows: Intervals) -> Intervals:
+    """The pixels that ``windows`` read."""
+    return _pixels(window, windows.numbers, np.zeros(windows.size, np.int64), 1)[0]
 
 
 def _rows(window: Window, y: Ints, within: Ints) -> tuple[Ints, NDArray[np.bool_]]:

@@ -8,45 +8,30 @@ Where outputs need channels of several tiles, as in a softmax, one worker reads 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 
-from archsim.compile.access import accesses, channels_read, window_of
+from archsim.compile.access import accesses, channels_read, flattened_channels, window_of
 from archsim.compile.connect import Sink, Source
 from archsim.compile.deal import WHOLE, Shares
-from archsim.compile.elementwise import accumulating, finishing, layer_operations, operations_by_row, unit_rate
+from archsim.compile.elementwise import accumulating, layer_operations, operations_by_row, unit_rate
+from archsim.compile.pools import Pools
 from archsim.compile.reads import Reads, Window, only, past_reads, whole_reads
-from archsim.compile.spread import Spread
-from archsim.compile.tensors import HOST_FIRINGS, IN_REGISTERS, Base, Tensor, layer_window
+from archsim.compile.tensors import HOST_FIRINGS, Tensor, layer_window
+from archsim.compile.workers import HELD, Worker
 from archsim.noc.board import HOST
-from archsim.spec.tile import Operator
 from archsim.units import PICOSECONDS, duration_ps
 from archsim.workload.graph import Access, Layer
 
 __all__ = ["Riders"]
 
-HELD = 0.5
-"""The share of the buffers of a layer's tiles above which what it must hold is spread over others."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Worker:
-    """The channels from ``channels[0]`` to ``channels[1]`` of the strip ``share`` of a layer's output, in ``tile``."""
-
-    tile: int
-    channels: tuple[int, int]
-    share: Shares
-    firings: int
-    """As many as the source that it reads, at the most; fewer if its windows are fewer."""
-
-
-class Riders(Base):
+class Riders(Pools):
     """Lowers layers without weights."""
 
-    spread: Spread
     ready: dict[str, float]
     near: int = 0
     """A tile that what stands before all layers with weights should be near to."""
@@ -99,7 +84,7 @@ class Riders(Base):
             (name,),
             ((tensor.channels, tensor.rows, tensor.columns),),
             (channels,),
-            reads=(Access("whole", 1),),
+            reads=(Access("whole", 1, at=0),),
         )
         return self._vector(move, [tensor], held_for=layer.name)
 
@@ -115,7 +100,7 @@ class Riders(Base):
         strips = min(-(-count // across), tensor.columns)
         count = across * strips
         tiles = iter(self.spread.take(near, count, bits / count, 0.0, f"layer {layer.name}, to hold {name},"))
-        each = max(1, -(-tensor.pixels // strips * self.cycle_ps * 4 // max(1, self.spread.pace_ps)))
+        each = max(1, -(-tensor.pixels // strips * self.planned.cycle_ps * 4 // max(1, self.spread.pace_ps)))
         cuts = [tensor.channels * k // across for k in range(across + 1)]
         hold = Layer(name, "hold", (name,), ((tensor.channels, tensor.rows, tensor.columns),), (tensor.channels, 1, 1))
         sinks, sources = [], []
@@ -126,7 +111,7 @@ class Riders(Base):
             if whole:
                 reads = replace(reads, need=np.full_like(reads.need, reads.need[-1]))
             for channels in pairwise(cuts):
-                worker = _Worker(next(tiles), channels, share, len(reads.need))
+                worker = Worker(next(tiles), channels, share, len(reads.need))
                 body, out = self._worker_stages(hold, worker, windows.size, each, {}, held_for=layer.name)
                 sinks.append(Sink(body, worker.tile, channels, reads))
                 sources.append(Source(out, worker.tile, channels, windows, share, each, worker.firings))
@@ -151,14 +136,20 @@ class Riders(Base):
                 sink, made = self._accumulator(layer, source, main)
                 sinks.append(sink)
                 sources.append(made)
+            elif windows.size and self._streams(layer, window, source.share, _width(source)):
+                worker = Worker(source.tile, source.channels, source.share, source.firings)
+                sink, made = self._streaming(layer, window, worker)
+                sinks.append(sink)
+                sources.append(made)
             elif windows.size:
                 each = -(-windows.size // source.firings)
                 reads = self._read(window, rows, source.share, each)
-                worker = _Worker(source.tile, source.channels, source.share, len(reads.need))
+                worker = Worker(source.tile, source.channels, source.share, len(reads.need))
                 operations = layer_operations(layer, source.channels[1] - source.channels[0])
                 body, out = self._worker_stages(layer, worker, windows.size, each, operations)
                 sinks.append(Sink(body, source.tile, source.channels, reads))
-                sources.append(replace(source, stage=out, pixels=windows, each=each, firings=len(reads.need)))
+                firings = len(reads.need)
+                sources.append(replace(source, stage=out, pixels=windows, each=each, firings=firings, streamed=None))
         for name, tensor in zip(layer.inputs, operands, strict=True):
             self.builder.connect(f"{name} > {layer.name}", tensor.sources, sinks, tensor.pixels)
         return Tensor(layer.output_shape[0], rows, columns, tuple(sources))
@@ -172,56 +163,6 @@ class Riders(Base):
             sized = [(source.share, n) for source, n in zip(main.sources, each, strict=True) if n]
             self.known.work_out(rows, columns, [share for share, _ in sized], window, [n for _, n in sized])
 
-    def _accumulator(self, layer: Layer, source: Source, main: Tensor) -> tuple[Sink, Source]:
-        """A global pool: takes the pixels of all strips as they come and puts out one value a channel at the end."""
-        each = -(-main.pixels // source.firings)
-        reads = self._read(Window(main.rows, main.columns, main.columns), main.rows, WHOLE, each)
-        firings = len(reads.need)
-        values = source.channels[1] - source.channels[0]
-        worker = _Worker(source.tile, source.channels, source.share, firings)
-        operations = accumulating(layer, values, main.pixels)
-        body, out = self._worker_stages(layer, worker, main.pixels, each, operations)
-        pixels = self._strip(1, 1, WHOLE)
-        self.builder.count_units(finishing(layer, values), 1)
-        made = replace(source, stage=out, pixels=pixels, share=WHOLE, each=1, firings=firings, at_end=True)
-        return Sink(body, source.tile, source.channels, reads), made
-
-    def _worker_stages(
-        self,
-        layer: Layer,
-        worker: _Worker,
-        windows: int,
-        each: int,
-        operations: dict[Operator, int],
-        *,
-        streamed: int = 0,
-        held_for: str = "",
-    ) -> tuple[int, int]:
-        """Body and out stage of a worker that does ``operations`` for each of its ``windows``, ``each`` a firing.
-
-        ``streamed`` bits of an operand that the tile holds cross its buffer's port and bus for each window; what is
-        only held, for the layer of that name, crosses the port.
-        """
-        builder, tile, firings = self.builder, worker.tile, worker.firings
-        values = worker.channels[1] - worker.channels[0]
-        name = f"{layer.name}[{float(worker.share[0]):.4g}.c{worker.channels[0]}]"
-        cycle = self.cycle_ps
-        label, kind = (held_for, "hold") if held_for else (layer.name, "body")
-        body = builder.stage(f"{name} {kind}", firings, cycle, cycle, layer=label, tile=tile, kind=kind)
-        bits = each * values * builder.value_bits
-        hops = builder.unit_hops(tile, {operator: each * count for operator, count in operations.items()})
-        if held_for and not hops:
-            hops = [builder.hop(("buffer", tile), bits)]
-        out = self._out_stage(name, label, tile, firings, values, cycle - builder.delay(hops))
-        builder.count_units(operations, windows)
-        builder.local(f"{name} values", body, out, firings, bits, hops, IN_REGISTERS)
-        if streamed:
-            much = each * streamed
-            ways = [builder.hop(("buffer", tile), much), builder.hop(("bus", tile), much, 0)]
-            builder.local(f"{name} operand", body, out, firings, much, ways, IN_REGISTERS)
-        self.core_work.count_out(values, windows)
-        return body, out
-
     # -- by what each operand says of itself ----------------------------------------------------
 
     def _vector(self, layer: Layer, operands: list[Tensor], held_for: str = "") -> Tensor:
@@ -234,6 +175,11 @@ class Riders(Base):
             share = (worker.channels[1] - worker.channels[0]) / layer.output_shape[0]
             self.spread.free[worker.tile] -= share * self._passing(layer, operands)
         for worker in workers:
+            if self._streams(layer, window := self._window_on(layer, operands[0]), worker.share, worker.values):
+                sink, made = self._streaming(layer, window, worker)
+                sinks[0].append(sink)
+                sources.append(made)
+                continue
             pixels = operands[0].pixels if layer.accumulates else 0
             windows = self._strip(rows, columns, worker.share)
             size = pixels or windows.size
@@ -245,14 +191,15 @@ class Riders(Base):
             streamed = self._streamed(layer, worker)
             body, out = self._worker_stages(layer, worker, size, each, operations, streamed=streamed, held_for=held_for)
             for into, number in zip(sinks, range(len(operands)), strict=True):
-                into.append(self._sink(layer, number, operands[number], worker, body, each))
+                sink = self._sink(layer, number, operands[number], worker, body, each)
+                into.extend([sink] if sink.channels[1] > sink.channels[0] else [])
             made = Source(out, worker.tile, worker.channels, windows, worker.share, each, worker.firings)
             sources.append(replace(made, each=1, at_end=True) if pixels else made)
         for name, tensor, into in zip(layer.inputs, operands, sinks, strict=True):
             self.builder.connect(f"{name} > {layer.name}", tensor.sources, into, tensor.pixels)
         return Tensor(layer.output_shape[0], rows, columns, tuple(sources))
 
-    def _streamed(self, layer: Layer, worker: _Worker) -> int:
+    def _streamed(self, layer: Layer, worker: Worker) -> int:
         """Bits of the second operand that a window of a product of activations reads from the tile's buffer."""
         if layer.dynamic is None:
             return 0
@@ -260,9 +207,11 @@ class Riders(Base):
         macs = layer_operations(layer, worker.channels[1] - worker.channels[0])["mac"]
         return -(-macs * accesses(layer)[1].groups // layer.dynamic.groups) * self.builder.value_bits
 
-    def _sink(self, layer: Layer, number: int, tensor: Tensor, worker: _Worker, body: int, each: int) -> Sink:
+    def _sink(self, layer: Layer, number: int, tensor: Tensor, worker: Worker, body: int, each: int) -> Sink:
         access = accesses(layer)[number]
         channels = channels_read(access, *worker.channels, layer.output_shape[0], tensor.channels)
+        if access.at is not None:
+            channels = flattened_channels(*worker.channels, access.at, tensor.channels, tensor.pixels)
         cached = self.graph[layer.inputs[number]].cached if layer.inputs[number] in self.tensors else 0
         reads = self._span_reads(layer, access, tensor, worker, each)
         initial = max(0, cached - 1)
@@ -277,7 +226,7 @@ class Riders(Base):
                 channels = start + first, start + end
         return Sink(body, worker.tile, channels, reads, initial=initial, keeps=bool(cached))
 
-    def _span_reads(self, layer: Layer, access: Access, tensor: Tensor, worker: _Worker, each: int) -> Reads:
+    def _span_reads(self, layer: Layer, access: Access, tensor: Tensor, worker: Worker, each: int) -> Reads:
         rows, columns = layer.grid
         if layer.accumulates:
             return self._read(Window(tensor.rows, tensor.columns, tensor.columns), tensor.rows, WHOLE, each)
@@ -288,13 +237,17 @@ class Riders(Base):
             span = access.span, tensor.pixels, windows, each
             reads = self.known.reads(span, lambda: make(tensor.pixels, windows, each))
             return self.known.reads((*span, "cached"), lambda: replace(reads, free=reads.need)) if cached else reads
-        window = window_of(layer, access, (tensor.rows, tensor.columns), (rows, columns))
+        window = self._window_on(layer, tensor, access)
         # in raster order the window may lie on a single row of all positions
         return self.known.strip_reads(window, rows, columns, worker.share, each)
 
+    def _window_on(self, layer: Layer, tensor: Tensor, access: Access | None = None) -> Window:
+        """How the windows of ``layer`` lie on an operand, its first if ``access`` is not given."""
+        return window_of(layer, access or accesses(layer)[0], (tensor.rows, tensor.columns), layer.grid)
+
     # -- which workers --------------------------------------------------------------------------
 
-    def _workers(self, layer: Layer, operands: list[Tensor]) -> list[_Worker]:
+    def _workers(self, layer: Layer, operands: list[Tensor]) -> list[Worker]:
         on_tiles = [tensor for tensor in operands if all(source.tile != HOST for source in tensor.sources)]
         whole = any(access.span in ("whole", "reverse") for access in accesses(layer)) and not layer.accumulates
         if layer.dynamic or whole or not on_tiles:
@@ -306,22 +259,22 @@ class Riders(Base):
         by_share: dict[Shares, list[Source]] = defaultdict(list)
         for source in main.sources:
             by_share[WHOLE if layer.accumulates else source.share].append(source)
-        found: list[_Worker] = []
+        found: list[Worker] = []
         for share, sources in by_share.items():
             if not self._strip(rows, columns, share).size:
                 continue
             ranges = {source.channels: source for source in sources}  # one for each range, if strips were joined
             if atom == outputs:
                 chosen = sources[len(self.tensors) % len(sources)]
-                found.append(_Worker(chosen.tile, (0, outputs), share, chosen.firings))
+                found.append(Worker(chosen.tile, (0, outputs), share, chosen.firings))
                 continue
             for (low, high), source in sorted(ranges.items()):
                 first, end = (-(-bound * outputs // main.channels // atom) * atom for bound in (low, high))
                 if end > first:
-                    found.append(_Worker(source.tile, (first, end), share, source.firings))
+                    found.append(Worker(source.tile, (first, end), share, source.firings))
         return found if self._in_time(layer, found) else self._spread_workers(layer, operands, on_tiles)
 
-    def _in_time(self, layer: Layer, workers: list[_Worker]) -> bool:
+    def _in_time(self, layer: Layer, workers: list[Worker]) -> bool:
         """Whether the tiles of ``workers`` have the time for them; if so it is theirs."""
         outputs, whole = layer.output_shape[0], self._tile_ps(layer)
         needed: dict[int, float] = defaultdict(float)
@@ -342,10 +295,10 @@ class Riders(Base):
         wide = [access.groups for access, shape in operands if shape[0] >= outputs]
         return outputs // min(wide or [access.groups for access, shape in operands if shape[0] > 1], default=1)
 
-    def _spread_workers(self, layer: Layer, operands: list[Tensor], on_tiles: list[Tensor]) -> list[_Worker]:
+    def _spread_workers(self, layer: Layer, operands: list[Tensor], on_tiles: list[Tensor]) -> list[Worker]:
         """Workers in tiles that have room, each for a range of the output's channels."""
         outputs, (rows, columns) = layer.output_shape[0], layer.grid
-        windows = rows * columns
+        firings = rows * columns
         bits, ps = self._stored(layer, operands), self._tile_ps(layer)
         atom = 1 if layer.dynamic else self._atom(layer)
         most = max(1, outputs // atom)
@@ -360,27 +313,37 @@ class Riders(Base):
             most, atom = (most, atom) if count >= heads else (heads, outputs // heads)
         near = on_tiles[0].sources[0].tile if on_tiles else self.near
         what = f"layer {layer.name} ({layer.op}), to hold what it reads,"
-        tiles = self.spread.take(near, count, bits / count, ps / count, what)
+        each = bits / count
+        if layer.pool and on_tiles:
+            firings = max(source.firings for source in on_tiles[0].sources)
+            each = self._kept(layer, self._window_on(layer, on_tiles[0]), WHOLE, -(-outputs // count))
+        tiles = self.spread.take(near, count, each, ps / count, what)
         cuts = [most * k // count * atom for k in range(count)] + [outputs]
-        return [_Worker(tile, channels, WHOLE, windows) for tile, channels in zip(tiles, pairwise(cuts), strict=True)]
+        return [Worker(tile, channels, WHOLE, firings) for tile, channels in zip(tiles, pairwise(cuts), strict=True)]
 
     def _tile_ps(self, layer: Layer) -> float:
         """The time in ps that a layer without weights takes an inference if one tile does it all: that of its busiest
         functional unit, or of the buffer from which an operand is read."""
         outputs, (rows, columns) = layer.output_shape[0], layer.grid
         busy = [
-            amount * rows * columns * PICOSECONDS / unit_rate(self.tile, row)
-            for row, amount in operations_by_row(self.tile, layer_operations(layer, outputs)).items()
+            amount * rows * columns * PICOSECONDS / unit_rate(self.planned, row)
+            for row, amount in operations_by_row(self.planned, layer_operations(layer, outputs)).items()
         ]
         if layer.dynamic:
-            streamed = self._streamed(layer, _Worker(0, (0, outputs), WHOLE, 1))
-            busy.append(Fraction(rows * columns * duration_ps(streamed, self.builder.rate(("buffer", 0)))))
+            streamed = self._streamed(layer, Worker(0, (0, outputs), WHOLE, 1))
+            busy.append(Fraction(rows * columns * duration_ps(streamed, self._planned_buffer_rate())))
         return float(max(busy, default=Fraction(0)))
+
+    def _planned_buffer_rate(self) -> Fraction:
+        row = self.planned.components[self.planned.memory.buffer]
+        return row.count * row.bandwidth.value  # type: ignore[attr-defined, no-any-return]
 
     def _stored(self, layer: Layer, operands: list[Tensor]) -> float:
         """Bits of operands that the workers of a layer hold all the time."""
-        total = 0
+        total = 0.0
         for access, name, tensor in zip(accesses(layer), layer.inputs, operands, strict=True):
+            if layer.pool and access.span == "window":
+                return self._kept(layer, self._window_on(layer, tensor, access), WHOLE, tensor.channels)
             if access.span in ("whole", "past", "reverse"):
                 cached = self.graph[name].cached if name in self.tensors else 0
                 total += tensor.channels * (cached + 1 if cached else tensor.pixels)
@@ -405,7 +368,7 @@ class Riders(Base):
         rate = self.builder.board.chip.host.rate.value
         time = max(1, duration_ps(max(1, each * layer.element_ops * windows // size), rate))
         stage = self.builder.stage(f"{layer.name} host", firings, time, time, layer=layer.name, tile=HOST, kind="host")
-        worker = _Worker(HOST, (0, layer.output_shape[0]), WHOLE, firings)
+        worker = Worker(HOST, (0, layer.output_shape[0]), WHOLE, firings)
         for number, (name, tensor) in enumerate(zip(layer.inputs, operands, strict=True)):
             sink = self._sink(layer, number, tensor, worker, stage, each)
             self.builder.connect(f"{name} > {layer.name}", tensor.sources, [sink], tensor.pixels)
@@ -414,3 +377,8 @@ class Riders(Base):
         if layer.accumulates:
             made = replace(made, each=1, at_end=True)
         return Tensor(layer.output_shape[0], rows, columns, (made,))
+
+
+def _width(source: Source) -> int:
+    """The channels of a source."""
+    return source.channels[1] - source.channels[0]

@@ -10,6 +10,7 @@ from archsim.compile.deal import Shares
 from archsim.compile.reads import Intervals, Reads, Window, full_window
 from archsim.compile.work import core_work
 from archsim.hardware.mvm import MvmTiming, mvm_timing
+from archsim.spec.tile import Tile
 from archsim.workload.graph import Graph, Layer
 
 __all__ = ["HOST_FIRINGS", "IN_REGISTERS", "Base", "Tensor", "layer_window", "rows_per_channel"]
@@ -33,6 +34,8 @@ class Tensor:
     """When the first of several joined tensors was made, if it is not when its layer is ready; in images."""
     latest: Tensor | None = None
     """Of several joined tensors that which is made last."""
+    laid: tuple[tuple[int, Tensor], ...] = ()
+    """Features that are other tensors behind each other, flattened, and where each begins; it has no sources itself."""
 
     @property
     def pixels(self) -> int:
@@ -63,7 +66,9 @@ def rows_per_channel(layer: Layer, pixels: int) -> int:
 class Base:
     """The state of lowering one network."""
 
-    def __init__(self, builder: Builder, graph: Graph) -> None:
+    def __init__(self, builder: Builder, graph: Graph, planned: Tile) -> None:
+        """``planned`` is the tile whose times and sizes say where things go; the builder's may have others."""
+        self.planned = planned
         self.builder = builder
         self.graph = graph
         self.tile = builder.tile

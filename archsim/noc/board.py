@@ -126,10 +126,11 @@ class Board:
             port = self._nearest[place] = self._port(self.router_of(tile))
         return port
 
-    def path(self, source: int, target: int, entry: int | None = None) -> tuple[LinkKey, ...]:
+    def path(self, source: int, target: int, entry: int | None = None, leave: int | None = None) -> tuple[LinkKey, ...]:
         """The links from one tile (or the host) to another, in order; empty inside one tile.
 
-        ``entry`` is the chip-to-chip link by which a token enters the target's chip, by default the nearest to it.
+        ``entry`` is the chip-to-chip link by which a token enters the target's chip, by default the nearest to it;
+        ``leave`` that by which it leaves its own, likewise.
         """
         if source == target:
             return ()
@@ -137,13 +138,14 @@ class Board:
             chip = self.chip_of(source)
             inner = self.channels(chip, self.router_of(source), self.router_of(target))
             return (("inject", source), *inner, ("eject", target))
-        return (*self.leaving(source), *self.entering(target, entry))
+        return (*self.leaving(source, leave), *self.entering(target, entry))
 
-    def leaving(self, source: int) -> tuple[LinkKey, ...]:
-        """The links from a tile to the switch between the chips; none from the host, which is at it."""
+    def leaving(self, source: int, leave: int | None = None) -> tuple[LinkKey, ...]:
+        """The links from a tile to the switch between the chips, by the chip-to-chip link ``leave`` as in :meth:`path`;
+        none from the host, which is at it."""
         if source == HOST:
             return ()
-        chip, port = self.chip_of(source), self._port_of(source)
+        chip, port = self.chip_of(source), self._port_of(source) if leave is None else leave
         inner = self.channels(chip, self.router_of(source), self.ports[port])
         return (("inject", source), *inner, ("chip-out", chip, port))
 

@@ -68,6 +68,9 @@ class Access:
     """The half-open range of the input's channels that counts; None for all."""
     keyed: bool = False
     """Whether an output channel, within its group, reads only the position of its own number: keys of a matmul."""
+    at: int | None = None
+    """Where the input stands among the outputs, flattened channel by channel, if all that is done is to put it there:
+    its first output."""
 
 
 @dataclass(frozen=True, slots=True)

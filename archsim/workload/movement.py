@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import accumulate
 
 from archsim.errors import WorkloadError
 from archsim.spec.layer import OperatorLayer
@@ -35,12 +36,13 @@ def spp(spec: Spp, base: Layer) -> tuple[Layer, ...]:
         )
         pools.append(charged(pool, {"max": channels * (kernel[0] * kernel[1] - 1)}))
     shapes = tuple(pool.output_shape for pool in pools)
+    ends = list(accumulate(volume(shape) for shape in shapes))
     joined = replace(
         base,
         inputs=tuple(pool.name for pool in pools),
         input_shapes=shapes,
-        output_shape=(sum(volume(shape) for shape in shapes),),
-        reads=(Access("whole", 1),) * len(pools),
+        output_shape=(ends[-1],),
+        reads=tuple(Access("whole", 1, at=at) for at in (0, *ends[:-1])),
     )
     return *pools, joined
 

@@ -55,13 +55,16 @@ def image_layers(draw: st.DrawFn, channels: int) -> list[dict[str, Any]]:
 
 @st.composite
 def networks(draw: st.DrawFn) -> Graph:
-    """Image networks with or without a classifier, dense networks, and recurrent ones."""
+    """Image networks with or without private kernels, a pyramid and a classifier, dense networks, recurrent ones."""
     keys = {"schema": 1, "kind": "workload", "name": "random", "source": "a test"}
     kind = draw(st.sampled_from(["image", "image", "image", "dense", "lstm"]))
     if kind == "image":
         channels, size = draw(st.sampled_from([2, 30])), draw(st.integers(2, 7))
         layers = draw(image_layers(channels))
-        tail = draw(st.sampled_from([[], [{"flatten": True}], [{"globalpool": "average"}, {"flatten": True}]]))
+        if draw(st.integers(0, 3)) == 0:
+            layers.append({"local": 4, "kernel": draw(st.integers(1, 2)), "pad": 1})
+        flat = [[{"flatten": True}], [{"globalpool": "average"}, {"flatten": True}], [{"spp": [1]}]]
+        tail = draw(st.sampled_from([[], *flat]))
         layers += [*tail, {"dense": 17}] if tail else []
         keys["input"] = [channels, size, draw(st.integers(2, 7))]
     else:
@@ -81,7 +84,7 @@ def compilations(draw: st.DrawFn) -> Compiled:
     overrides = [
         f"tiles={draw(st.sampled_from([2, 5, 9, 30]))}",
         f"tile.core.count={draw(st.sampled_from([2, 4, 12]))}",
-        f"tile.components.{BUFFERS[name]}.capacity={draw(st.sampled_from(['8 KiB', '64 KiB', '1 MiB']))}",
+        f"tile.components.{BUFFERS[name]}.capacity={draw(st.sampled_from(['2 KiB', '8 KiB', '64 KiB', '1 MiB']))}",
     ]
     replication = draw(st.sampled_from(["balanced", "balanced", "none"]))
     try:
@@ -166,7 +169,7 @@ def test_every_layer_does_each_of_its_windows_once(made: Compiled):
             if any(end.stage == out for end in flow.ends):
                 tokens = flow.emit.total(made.program.stages[flow.source].firings)
                 values += tokens * flow.bits // made.board.chip.tile.core.encoding.input_bits
-        assert values == layer.windows * layer.outputs or layer.op == "flatten"
+        assert values == layer.positions * layer.steps * layer.outputs or layer.op == "flatten"
 
 
 @settings(max_examples=30)
