@@ -57,8 +57,8 @@ def streamed(window: Window, windows: Intervals, each: int) -> Streamed:
 
 
 def kept_pixels(window: Window, share: float) -> int:
-    """Pixels that a pool keeps if it waits for its windows: (k - 1)·W + k over a strip of ``share`` of the width, and all
-    frames of a volume that its windows reach over but the last."""
+    """Pixels that a pool keeps if it waits for its windows: (k - 1)·W + k over a strip of ``share`` of the width, and
+    all frames of a volume that its windows reach over but the last."""
     high, wide = window.kernel
     across = min(window.columns_in, int(window.columns_in * share) + wide)
     frames = 0 if window.depth is None else (window.depth.kernel - 1) * window.depth.dilation

@@ -25,6 +25,7 @@ __all__ = [
     "Strict",
     "Time",
     "Voltage",
+    "schema_alone",
 ]
 
 Time = Annotated[Quantity, QuantityOf("time", positive=True)]
@@ -106,3 +107,17 @@ def _plain_words(line: Any) -> str:
         hint = nearest(str(line["input"]), [word.strip(" '") for word in choices.replace(" or ", ",").split(",")])
         return f"expected {choices}, got {got}{hint}"
     return str(line["msg"])
+
+
+def schema_alone(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of a model without references, so that it can stand inside another."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def inline(value: Any) -> Any:
+        if isinstance(value, dict):
+            name = str(value.get("$ref", "")).removeprefix("#/$defs/")
+            return inline(definitions[name]) if name else {key: inline(item) for key, item in value.items()}
+        return [inline(item) for item in value] if isinstance(value, list) else value
+
+    return inline(schema)  # type: ignore[no-any-return]

@@ -23,7 +23,7 @@ from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_va
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from archsim.errors import ArchsimError, nearest
-from archsim.spec.base import Area, Energy, Power, Share, Status, Strict, Time
+from archsim.spec.base import Area, Energy, Power, Share, Status, Strict, Time, schema_alone
 from archsim.units import PICOSECONDS, duration_ps
 
 __all__ = ["AnyComponent", "Component", "component_class", "component_kinds", "row_schema"]
@@ -192,17 +192,9 @@ class _ByKind:
 
 def row_schema(kind: str) -> dict[str, Any]:
     """The schema of one kind, without references, so that it can stand inside another."""
-    schema = component_class(kind).model_json_schema()
+    schema = schema_alone(component_class(kind))
     schema["properties"]["kind"] = {"const": kind}
-    definitions = schema.pop("$defs", {})
-
-    def inline(value: Any) -> Any:
-        if isinstance(value, dict):
-            name = str(value.get("$ref", "")).removeprefix("#/$defs/")
-            return inline(definitions[name]) if name else {key: inline(item) for key, item in value.items()}
-        return [inline(item) for item in value] if isinstance(value, list) else value
-
-    return inline(schema)  # type: ignore[no-any-return]
+    return schema
 
 
 AnyComponent = Annotated[Component, _ByKind]

@@ -45,7 +45,7 @@ from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchema
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from archsim.errors import nearest
-from archsim.spec.base import Strict
+from archsim.spec.base import Strict, schema_alone
 from archsim.spec.functions import Activation, Function
 from archsim.spec.layer_base import (
     MAX_CHANNELS,
@@ -317,7 +317,7 @@ class _ByOperator:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"oneOf": [model.model_json_schema() for model in OPERATORS.values()]}
+        return {"oneOf": [schema_alone(model) for model in OPERATORS.values()]}
 
 
 AnyLayer = Annotated[LayerModel, _ByOperator]

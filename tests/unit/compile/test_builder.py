@@ -11,14 +11,15 @@ from tests.unit.compile.nets import chip
 
 BOARD = Board(chip(), 3)
 PLACES = st.one_of(st.just(HOST), st.integers(0, BOARD.tiles - 1))
+PORTS = st.integers(0, len(BOARD.ports) - 1)
 
 
-@given(st.lists(st.tuples(PLACES, PLACES, st.integers(0, len(BOARD.ports) - 1)), min_size=1, max_size=20))
+@given(st.lists(st.tuples(PLACES, PLACES, PORTS, PORTS), min_size=1, max_size=20))
 def test_the_links_of_a_way_are_those_of_the_board_numbered_as_they_are_first_met(ways):
     builder = Builder(BOARD, 16)
     keys: list[object] = []
-    for source, target, entry in ways:
-        way = source, target, None if target == HOST else entry
+    for source, target, entry, leave in ways:
+        way = source, target, None if target == HOST else entry, None if source == HOST else leave
         expected = [*BOARD.path(*way), *([] if target == HOST else [("buffer", target)])]
         keys += [key for key in dict.fromkeys(expected) if key not in keys]
         for _ in range(2):

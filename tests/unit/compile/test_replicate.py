@@ -87,5 +87,6 @@ def test_more_copies_than_the_board_holds_are_refused_with_demand_capacity_gap_a
     # 576 × 128 weights: 5 × 8 arrays a copy; 4 tiles × 12 cores × 8 arrays
     assert str(caught.value) == (
         "small does not fit 1 × isaac-ce: it needs 800 arrays in whole cores, the board has 384, 416 too few. "
-        "1 chips hold it once; fewer than 16 weight bits, more bits a cell or fewer copies need fewer arrays."
+        "1 chips hold it once; fewer than 16 weight bits, more bits a cell or fewer copies need fewer arrays. "
+        "--reprogram runs it in phases, between which the board is written."
     )

@@ -140,7 +140,7 @@ def test_what_does_not_fit_is_told_with_the_board_that_would_do():
         compile_network(graph, CHIP, 1)
     assert str(caught.value) == (
         "small does not fit 1 × dadiannao: it has 33554432 weights, the board holds 16777216, too few. "
-        "2 chips hold it once."
+        "2 chips hold it once; --reprogram runs it in phases, between which the board is written."
     )
 
 

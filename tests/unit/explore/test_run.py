@@ -78,7 +78,8 @@ def test_a_network_that_does_not_fit_is_refused_with_demand_capacity_gap_and_lev
         run_design(too_wide, 3, Options(images=1))
     assert str(caught.value) == (
         "wide does not fit 3 × isaac-ce: it needs 32 arrays in whole cores, the board has 24, 8 too few. 4 chips hold "
-        "it once; fewer than 16 weight bits, more bits a cell or fewer copies need fewer arrays."
+        "it once; fewer than 16 weight bits, more bits a cell or fewer copies need fewer arrays. "
+        "--reprogram runs it in phases, between which the board is written."
     )
 
 
