@@ -288,9 +288,15 @@ def validate(node: Node, model: type[Model]) -> Model:
     try:
         return model.model_validate(node.plain())
     except ValidationError as error:
-        found = [_located(node, line) for line in error.errors(include_url=False)]
+        found = [_located(node, line) for line in _told(error.errors(include_url=False))]
         found.sort(key=lambda pair: pair[0])
         raise SpecError([problem for _, problem in found]) from None
+
+
+def _told(lines: Sequence[Any]) -> list[Any]:
+    """Without the lists that are called too short for their members that are mistakes of their own."""
+    lists = {line["loc"][:-1] for line in lines}
+    return [line for line in lines if line["type"] != "too_short" or line["loc"] not in lists]
 
 
 def _located(node: Node, line: Any) -> tuple[tuple[str, int, int], Problem]:

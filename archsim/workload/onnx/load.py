@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from archsim.errors import WorkloadError
+from archsim.errors import Problem, SpecError, WorkloadError
 from archsim.library import shown
 from archsim.spec.loader import Loaded, from_plain
 from archsim.spec.workload import Workload
@@ -194,12 +195,28 @@ def _built(model: Model, low: Lowering, sequence: int | None, overrides: Sequenc
         raise WorkloadError(f"{where}: the network has {len(low.emit.layers)} layers, more than 20000")
     _note_bits(low)
     document = _document(model, low, outputs, sequence)
-    loaded = from_plain("workload", document, Workload, where, overrides)
+    loaded = _checked(document, where, overrides)
     graph = build_graph(loaded.model, lambda path: f"{where}: {'.'.join(str(step) for step in path)}")
     views = {name: View(renamed.get(v.layer, v.layer), v.axes) for name, v in low.views.items()}
     weights = {renamed.get(name, name): arrays for name, arrays in low.emit.weights.items()}
     bits = {renamed.get(name, name): count for name, count in low.emit.bits.items()}
     return Imported(loaded, graph, weights, bits, views, low.provenance, low.net)
+
+
+def _checked(document: dict[str, Any], where: str, overrides: Sequence[str]) -> Loaded[Workload]:
+    """``document`` as a workload; what is wrong in a layer is told by its name, since the file has no lines."""
+    names = [layer["name"] for layer in document["layers"]]
+
+    def named(problem: Problem) -> Problem:
+        if problem.where != where:  # in an override, which is told as it was written
+            return problem
+        text = re.sub(r"^layers\.(\d+)\.", lambda found: f"layer {names[int(found[1])]!r:.100}: ", problem.message)
+        return Problem(where, text)
+
+    try:
+        return from_plain("workload", document, Workload, where, overrides)
+    except SpecError as error:
+        raise SpecError([named(problem) for problem in error.problems]) from None
 
 
 def _note_bits(low: Lowering) -> None:

@@ -32,8 +32,10 @@ _QUANTISE: Final = {
     "com.microsoft.DequantizeLinear",
 }
 INTEGERS: Final = {
-    getattr(TensorProto, kind)
-    for kind in ("INT8", "UINT8", "INT16", "UINT16", "INT32", "UINT32", "INT64", "UINT64", "INT4", "UINT4")
+    getattr(TensorProto, f"{sign}INT{bits}")
+    for sign in ("", "U")
+    for bits in (2, 4, 8, 16, 32, 64)
+    if hasattr(TensorProto, f"{sign}INT{bits}")  # older releases of onnx have none of two bits
 }
 
 
@@ -53,6 +55,9 @@ def _drop_copies(net: Net) -> None:
     for node in net.nodes:
         if _is_copy(net, node):
             renamed[node.outputs[0]] = node.inputs[0]
+        elif node.op == "CastLike":  # of its second input the type alone is read
+            kind = {"to": net.value(node.outputs[0]).type}
+            kept.append(replace(node, op="Cast", inputs=node.inputs[:1], attributes=kind))
         else:
             kept.append(node)
     net.rewrite(kept, renamed)

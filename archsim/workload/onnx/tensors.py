@@ -72,12 +72,17 @@ class Value:
         return onnx.helper.make_tensor_type_proto(self.type, self.shape)
 
 
+_NARROW: Final = {
+    getattr(TensorProto, name): bits
+    for name, bits in (("INT2", 2), ("UINT2", 2), ("INT4", 4), ("UINT4", 4), ("FLOAT4E2M1", 4))
+    if hasattr(TensorProto, name)  # older releases of onnx have not all of them
+}
+
+
 def element_bits(kind: int) -> int:
     """Bits of one element of the type ``kind``; 8 for a text."""
-    if kind in (TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1):
-        return 4
-    if kind == getattr(TensorProto, "INT2", -1) or kind == getattr(TensorProto, "UINT2", -1):
-        return 2
+    if kind in _NARROW:
+        return _NARROW[kind]
     if kind == TensorProto.STRING:
         return 8
     return int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize * 8)

@@ -162,6 +162,12 @@ def test_a_network_has_at_least_one_layer() -> None:
     assert "at least 1 item" in message
 
 
+def test_a_list_whose_only_member_is_wrong_is_not_called_too_short_too() -> None:
+    assert problems(HEAD + "layers: [{vector: {add: 4}, shape: [0]}]\n") == [
+        "net.yaml:6:37: layers.0.shape.0: expected at least 1, got 0"
+    ]
+
+
 def test_an_override_changes_a_layer_and_a_mistake_in_one_is_named_as_such() -> None:
     loaded = load("workload", "vgg16", Workload, ["layers.0.conv=32", "layers.0.kernel=[5, 3]"])
     conv = loaded.model.layers[0]

@@ -126,6 +126,15 @@ def test_nodes_that_would_make_too_much(tmp_path):
     assert "'r'" in refused(write(tmp_path, builder.model({"x": (FLOAT, [1])}, ["y"])))
 
 
+def test_a_layer_that_is_too_large_is_named_in_one_line(tmp_path):
+    builder = Builder()
+    numbers = builder.op("Range", *(builder.constant(np.int64(n)) for n in (0, 10**9, 1)))
+    builder.op("Add", "x", builder.op("Cast", numbers, to=FLOAT), out="y")
+    message = refused(write(tmp_path, builder.model({"x": (FLOAT, [1])}, ["y"])))
+    assert message.endswith("net.onnx: layer 'y': shape.0: expected at most 16777216, got 1000000000")
+    assert len(message.splitlines()) == 1
+
+
 def test_deep_nesting_is_refused(tmp_path):
     def nested(depth: int):
         node = helper.make_node("Relu", ["x"], ["y0"])

@@ -9,6 +9,7 @@ from onnx.reference import ReferenceEvaluator
 
 from archsim.errors import WorkloadError
 from archsim.workload.onnx import import_onnx
+from archsim.workload.onnx.tensors import element_bits
 from tests.onnx_models import Builder, bert, decoder
 from tests.onnx_numeric import outputs
 
@@ -312,3 +313,9 @@ def test_an_instance_norm_keeps_the_scale_and_shift_after_it(tmp_path):
     y = b.op("InstanceNormalization", y, b.constant(np.ones(4, np.float32)), b.constant(np.zeros(4, np.float32)))
     y = b.op("Add", b.op("Mul", y, b.weight(4, 1)), b.weight(4, 1))
     same_values(tmp_path, b.model({"x": (FLOAT, [1, 1, 12])}, [y]), {"x": image(1, 1, 12)})
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("UINT2", 2), ("INT4", 4), ("FLOAT4E2M1", 4), ("INT8", 8), ("DOUBLE", 64)])
+def test_a_type_has_its_bits_where_onnx_has_the_type(kind, bits):
+    if hasattr(TensorProto, kind):
+        assert element_bits(getattr(TensorProto, kind)) == bits
