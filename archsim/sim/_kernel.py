@@ -121,6 +121,9 @@ DELIVERY_RECORD = 1  # time
 PASSAGE_RECORD = 2  # start, waited
 
 
+_compiled = entry("the event loop", seconds=5)
+
+
 @helper
 def _take(m: Ints, cursor: int) -> int:
     """The value of a sequence at the place that the word ``cursor`` holds; the place moves on."""
@@ -591,7 +594,7 @@ def _all_at(m: Ints, now: int, earliest: int) -> int:
     return arrivals
 
 
-@entry("the event loop", seconds=5)
+@_compiled
 def simulate(m: Ints) -> bool:
     """Run until nothing can happen; False when it was given up, FULL says why, and the state is of no use."""
     now = 0
@@ -618,7 +621,7 @@ def simulate(m: Ints) -> bool:
     return False
 
 
-@entry("the event loop", seconds=5)
+@_compiled
 def tabulate(m: Ints, pool: Ints, tables: Ints) -> None:
     """Write the tables of needs and frees: each row of ``tables`` holds where, how many pairs, and of need and free the
     first place in ``pool``, the period, the offset and the increment."""
