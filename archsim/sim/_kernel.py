@@ -281,8 +281,11 @@ def _expect(m: Ints, now: int, s: int, ready: int) -> None:
     out_end = NONE
     outs = m[s + OUTS]
     for f in range(outs >> HALF, outs & LOW, FLOW_ROW):
-        m[f + COMING] = _take(m, f + EMIT)
-        emitted = m[f + EMITTED] + m[f + COMING]
+        tokens = _take(m, f + EMIT)
+        m[f + COMING] = tokens
+        if tokens == 0:
+            continue
+        emitted = m[f + EMITTED] + tokens
         ends = m[f + ENDS]
         for e in range(ends >> HALF, ends & LOW, END_ROW):
             if emitted > m[e + FREED]:
