@@ -15,9 +15,10 @@ from archsim.compile.elementwise import operations_by_row, unit_rate
 from archsim.compile.gates import Gates
 from archsim.compile.known import known
 from archsim.compile.regions import Cells
+from archsim.flat import Columns, Ends, Route
 from archsim.noc.board import HOST, Board, LinkKey
 from archsim.noc.topology import merged
-from archsim.program import NO_NODE, End, Flow, Hop, Link, Program, Sequence, Stage
+from archsim.program import NO_NODE, Hop, Link, Program, Sequence, Stage
 from archsim.spec.tile import Operator, Tile
 from archsim.units import duration_ps
 
@@ -73,7 +74,7 @@ class Builder:
         self.value_bits = value_bits
         self.work = Work()
         self.stages: list[Stage] = []
-        self.flows: list[Flow] = []
+        self.flows = Columns()
         self.links: list[Link] = []
         self._link_index: dict[LinkKey, int] = {}
         self._rates: list[Fraction] = []
@@ -81,7 +82,6 @@ class Builder:
         self._services: dict[Fraction, dict[int, int]] = {}
         self._service_of: list[dict[int, int]] = []  # of each link: the time of an amount, shared by equal rates
         self._paths: dict[tuple[int, int, int | None, int | None], tuple[int, ...]] = {}
-        self._hops: dict[int, dict[tuple[int, int], Hop]] = {}
         self._between: dict[tuple[int, object, object], tuple[int, ...]] = {}
         self._leaving: dict[tuple[int, int | None], tuple[int, ...]] = {}
         self._entering: dict[tuple[int, int | None], tuple[int, ...]] = {}
@@ -175,8 +175,8 @@ class Builder:
         self, name: str, source: int, target: int, firings: int, bits: int, hops: Seq[Hop], capacity: int
     ) -> None:
         """A flow inside a tile of one token a firing, from one stage to another that takes one a firing."""
-        end = End(target, EACH, EACH, capacity, len(hops) - 1 if hops else NO_NODE)
-        self.flows.append(Flow(name, source, ONE, (end,), tuple(hops), 0, bits))
+        ends = Ends([target], [EACH], [EACH], [capacity], [len(hops) - 1 if hops else NO_NODE])
+        self.flows.flow(name, source, ONE, ends, Route.of(hops), bits=bits)
 
     def keep(self, name: str, stage: int, begun: Ints, ended: Ints, bits: int) -> None:
         """Room in the tile of ``stage`` for values of ``bits`` bits that it keeps from one firing to another: up to and
@@ -188,31 +188,35 @@ class Builder:
         known = self.known.sequences
         need, free = (known.of_bytes(totals.tobytes(), int(begun[-1])) for totals in (before, ended))
         emit = known.of_bytes(np.diff(begun, prepend=0).tobytes())
-        self.flows.append(Flow(name, stage, emit, (End(stage, need, free, UNBOUNDED),), (), 0, bits))
+        ends = Ends([stage], [need], [free], [UNBOUNDED], [NO_NODE])
+        self.flows.flow(name, stage, emit, ends, Route(), bits=bits)
 
     def gather(self, name: str, source: int, start: Seq[Hop], tiles: tuple[int, int], target: int, bits: int) -> None:
         """A flow of one token a firing to a stage that takes one a firing, from one of ``tiles`` to the other; it
         crosses the links of ``start`` first."""
-        routed, at = self._routed(tiles[0], [tiles[1]], bits, self.stages[source].firings)
-        shift = len(start)
-        hops = [*start, *(Hop(h.link, h.serialisation, h.parent + shift) for h in routed)]
-        at = [node + shift for node in at]
-        end = End(target, EACH, EACH, UNBOUNDED, at[0])
-        self.flows.append(Flow(name, source, ONE, (end,), tuple(hops), 0, bits))
+        routed, (at,) = self._routed(tiles[0], [tiles[1]], bits, self.stages[source].firings)
+        before, shift = Route.of(start), len(start)
+        route = Route(
+            [*before.links, *routed.links],
+            [*before.serialisations, *routed.serialisations],
+            [*before.parents, *(parent + shift for parent in routed.parents)],
+        )
+        ends = Ends([target], [EACH], [EACH], [UNBOUNDED], [at + shift])
+        self.flows.flow(name, source, ONE, ends, route, bits=bits)
 
-    def _routed(self, source: int, targets: list[int], bits: int, tokens: int) -> tuple[list[Hop], list[int]]:
+    def _routed(self, source: int, targets: list[int], bits: int, tokens: int) -> tuple[Route, list[int]]:
         """The route tree of ``tokens`` tokens an image from a tile to others, each ending in the write into its tile's
         buffer; where each hangs."""
         distinct = list(dict.fromkeys(targets))
-        known = self._paths
         leave, entries = self.gates.ways(source, distinct, bits * tokens)
+        known = self._paths
         ways = [(source, target, entry, leave) for target, entry in zip(distinct, entries, strict=True)]
-        paths = [known.get(way) or self._path(*way) for way in ways]
-        nodes, hangs = merged(paths)
-        own = self._hops.setdefault(bits, {})  # equal hops are one object
-        hops = [own.get(node) or own.setdefault(node, self._hop(node[0], bits, node[1])) for node in nodes]
+        nodes, hangs = merged([known.get(way) or self._path(*way) for way in ways])
+        services = self._service_of
+        links = [link for link, _ in nodes]
+        times = [services[link].get(bits) or self._service(link, bits) for link in links]
         at = dict(zip(distinct, hangs, strict=True))
-        return hops, [at[target] for target in targets]
+        return Route(links, times, [parent for _, parent in nodes]), [at[target] for target in targets]
 
     def _path(self, source: int, target: int, entry: int | None, leave: int | None) -> tuple[int, ...]:
         """The links from one tile to another, the target's buffer the last of them.
@@ -254,15 +258,17 @@ class Builder:
         for bundle in self.known.bundles(sources, sinks, pixels, cells):
             source, bits = sources[bundle.source], bundle.channels * self.value_bits
             reading = [sinks[each.sink] for each in bundle.readings]
-            hops, at = self._routed(source.tile, [sink.tile for sink in reading], bits, sum(bundle.emit.table))
-            ends = tuple(
-                [
-                    End(sink.stage, each.need, each.free, UNBOUNDED, node)
-                    for sink, each, node in zip(reading, bundle.readings, at, strict=True)
-                ]
+            route, at = self._routed(source.tile, [sink.tile for sink in reading], bits, sum(bundle.emit.table))
+            each = bundle.readings
+            ends = Ends(
+                [sink.stage for sink in reading],
+                [one.need for one in each],
+                [one.free for one in each],
+                [UNBOUNDED] * len(each),
+                at,
             )
-            self.flows.append(Flow(name, source.stage, bundle.emit, ends, tuple(hops), bundle.initial, bits))
+            self.flows.flow(name, source.stage, bundle.emit, ends, route, bundle.initial, bits)
 
     def program(self) -> Program:
         """The Program of one image."""
-        return Program(tuple(self.stages), tuple(self.flows), tuple(self.links))
+        return Program.of_columns(tuple(self.stages), self.flows, tuple(self.links))

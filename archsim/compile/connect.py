@@ -106,6 +106,7 @@ class Sequences:
 
     def __init__(self) -> None:
         self._known: dict[tuple[bytes, int], Sequence] = {}
+        self._sparse: dict[tuple[bytes, int], Sequence] = {}
         self.values = 0
         """The integers in all sequences together."""
 
@@ -114,9 +115,19 @@ class Sequences:
         key = values, increment
         found = self._known.get(key)
         if found is None:
-            plain = tuple(np.frombuffer(values, np.int64).tolist())
-            found = self._known[key] = Sequence(plain, increment)
-            self.values += len(plain)
+            found = self._known[key] = Sequence.packing(values, increment)
+            self.values += len(found.table)
+        return found
+
+    def at_firings(self, rows: bytes, firings: int) -> Sequence:
+        """Of so many firings the tokens of each, given for those that have some: pairs of a firing and its tokens."""
+        key = rows, firings
+        found = self._sparse.get(key)
+        if found is None:
+            pairs = np.frombuffer(rows, np.int64).reshape(-1, 2)
+            tokens = np.zeros(firings, np.int64)
+            tokens[pairs[:, 0]] = pairs[:, 1]
+            found = self._sparse[key] = self.of_bytes(tokens.tobytes())
         return found
 
 
@@ -270,8 +281,9 @@ def _emitted(
             firing[its] = source.streamed.done[own[its]]
     sender_of = np.zeros(int(bundle.max()) + 1, np.int64)
     sender_of[bundle] = sender
-    counts, start = emitted(bundle, firing, firings[sender_of])
+    made, start = emitted(bundle, firing, firings[sender_of])
+    rows, edges = made.tobytes(), (start * made.itemsize * 2).tolist()
     return [
-        Bundle(numbers[k], channels, initial, sequences.of_bytes(counts[low:high].tobytes()))
-        for k, (low, high) in zip(sender_of.tolist(), pairwise(start.tolist()), strict=True)
+        Bundle(numbers[k], channels, initial, sequences.at_firings(rows[low:high], sources[k].firings))
+        for k, (low, high) in zip(sender_of.tolist(), pairwise(edges), strict=True)
     ]

@@ -26,42 +26,51 @@ class Gates:
 
     def __init__(self, board: Board) -> None:
         self.board = board
-        self._links: list[dict[object, float]] = [{} for _ in range(board.chips)]
-        self._steps: dict[tuple[int, int, bool], frozenset[object]] = {}
+        self._loads: list[list[int]] = [[] for _ in range(board.chips)]
+        self._numbers: dict[object, int] = {}
+        self._trees: dict[tuple[frozenset[int], bool], list[tuple[int, ...]]] = {}
+        self._steps: dict[tuple[int, int, bool], frozenset[int]] = {}
 
     def ways(self, source: int, targets: Seq[int], bits: int) -> Ways:
         """Those of a flow of ``bits`` bits in all from ``source`` to ``targets``, which is counted from then on."""
         board = self.board
         if board.chips == 1:
             return None, board.entries(list(targets))
-        own = HOST if source == HOST else board.chip_of(source)
+        chips = [HOST if tile == HOST else tile // board.tiles_per_chip for tile in (source, *targets)]
+        own = chips[0]
         by_chip: dict[int, list[int]] = {}
-        for target in targets:
-            chip = HOST if target == HOST else board.chip_of(target)
+        for target, chip in zip(targets, chips[1:], strict=True):
             if chip != own:
                 by_chip.setdefault(chip, []).append(target)
         leave = self._least(own, [source], bits, outward=True) if by_chip and own != HOST else None
         entries = {c: self._least(c, found, bits, outward=False) for c, found in by_chip.items() if c != HOST}
-        return leave, [None if target == HOST else entries.get(board.chip_of(target)) for target in targets]
+        return leave, [entries.get(chip) for chip in chips[1:]]
 
     def _least(self, chip: int, tiles: Iterable[int], bits: int, *, outward: bool) -> int:
         """The link of ``chip`` with the least on its ways to ``tiles``, or from them; the first of equals."""
-        loads = self._links[chip]
-        places = {tile % self.board.tiles_per_chip for tile in tiles}
-        trees = [
-            frozenset().union(*(self._between(port, place, outward) for place in places))
-            for port in range(len(self.board.ports))
-        ]
-        sums = [sum(loads.get(link, 0) for link in tree) + len(tree) * bits for tree in trees]
+        key = frozenset([tile % self.board.tiles_per_chip for tile in tiles]), outward
+        trees = self._trees.get(key) or self._ways(key)
+        loads = self._loads[chip]
+        loads += [0] * (len(self._numbers) - len(loads))
+        sums = [sum([loads[link] for link in tree]) + len(tree) * bits for tree in trees]
         port = sums.index(min(sums))
         for link in trees[port]:
-            loads[link] = loads.get(link, 0) + bits
+            loads[link] += bits
         return port
 
-    def _between(self, port: int, place: int, outward: bool) -> frozenset[object]:
-        """The channels between a tile and a chip's link, and the link, as they are named within a chip."""
+    def _ways(self, key: tuple[frozenset[int], bool]) -> list[tuple[int, ...]]:
+        """For each link of a chip all that lies between it and some places on the chip; kept."""
+        places, outward = key
+        ports = range(len(self.board.ports))
+        trees = [frozenset[int]().union(*(self._between(port, place, outward) for place in places)) for port in ports]
+        found = self._trees[key] = [tuple(sorted(tree)) for tree in trees]
+        return found
+
+    def _between(self, port: int, place: int, outward: bool) -> frozenset[int]:
+        """The channels between a tile and a chip's link, and the link: by numbers that they have on every chip."""
         key = port, place, outward
         if key not in self._steps:
             path = self.board.path(place, HOST, leave=port) if outward else self.board.path(HOST, place, port)
-            self._steps[key] = frozenset((link[0], *link[2:]) for link in path if link[0] not in ("inject", "eject"))
+            names = [(link[0], *link[2:]) for link in path if link[0] not in ("inject", "eject")]
+            self._steps[key] = frozenset([self._numbers.setdefault(name, len(self._numbers)) for name in names])
         return self._steps[key]

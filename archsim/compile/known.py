@@ -6,6 +6,7 @@ bandwidths, share all of it, and so do those of one network on other boards in p
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Hashable, Iterable
 from collections.abc import Sequence as Seq
 from typing import Any, TypeVar
@@ -41,7 +42,7 @@ class Known:
         self._reads: dict[Hashable, Reads] = {}
         self._streamed: dict[Hashable, Streamed] = {}
         self._bundles: dict[Hashable, list[Bundle]] = {}
-        self._least: list[tuple[object, Program, Ints]] = []
+        self._least: dict[bytes, Ints] = {}
 
     def strip(self, rows: int, columns: int, share: Shares) -> Intervals:
         """The windows of an output of ``rows`` × ``columns`` in a share of its width."""
@@ -89,21 +90,28 @@ class Known:
     def least(self, program: Program, make: Callable[[Program], Ints]) -> Ints:
         """The least capacities of a Program as ``make`` finds them, which hang on no time and no route."""
         key = _untimed(program)
-        for theirs, _, found in self._least:
-            if theirs == key:
-                return found
-        found = make(program)
-        self._least = [(key, program, found), *self._least[: KEPT_PROGRAMS - 1]]
-        return found
+        if key not in self._least:
+            while len(self._least) >= KEPT_PROGRAMS:
+                del self._least[next(iter(self._least))]
+            self._least[key] = make(program)
+        return self._least[key]
 
 
-def _untimed(program: Program) -> object:
-    """A Program without times, routes and capacities; sequences by identity, so its own must go on existing."""
-    flows = [
-        (f.source, f.initial, id(f.emit), *[part for e in f.ends for part in (e.stage, id(e.need), id(e.free))])
-        for f in program.flows
-    ]
-    return [stage.firings for stage in program.stages], flows
+def _untimed(program: Program) -> bytes:
+    """What a Program is without times, routes and capacities."""
+    a = program.arrays
+    used, own = np.unique(np.concatenate((a.flow_emit, a.end_need, a.end_free)), return_inverse=True)
+    counts = np.zeros(len(a.q_start), bool)
+    counts[used] = True
+    lists = (
+        *(a.stage_firings, a.flow_source, a.flow_initial, a.flow_end_ptr, a.end_stage),
+        *(own, a.q_period[used], a.q_increment[used], a.q_offset[used], a.pool[np.repeat(counts, a.q_period)]),
+    )
+    sha = hashlib.sha256()
+    for values in lists:
+        sha.update(f"{len(values)} ".encode())
+        sha.update(values.tobytes())
+    return sha.digest()
 
 
 def _kept(among: dict[Any, T], key: Hashable, make: Callable[[], T]) -> T:

@@ -334,7 +334,7 @@ class _Lowering(Riders):
         capacity = IN_REGISTERS if timing.overlap else 1
         builder.local(f"{name} operands", fetch, mvm, group.firings, bits, hops, capacity)
         windows = group.firings if group.layer.private else group.windows
-        key = "mvm", layer, placement.part, windows
+        key = "mvm", layer, part.sizes, windows
         builder.work.same(key, lambda: self.core_work.count_mvm(part, windows))
         return fetch, mvm
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from archsim.compile.slicing import ECONOMIES, Economy, Part, Slots, parts_of
 from archsim.workload.graph import Layer
@@ -138,8 +138,7 @@ UNIT_LOAD = 0.9
 """The share of time for which the functional units of a tile may be busy."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """What a part of one or more copies takes of a tile."""
 
     cores: int
@@ -175,13 +174,14 @@ class _Tiles:
         while start < len(order) and cores[order[start]] < least:
             start += 1
         self._roomy[area, least] = start
-        for place in range(max(start, self._reached.get((area, piece), 0)), len(order)):
+        key, whole, bits_left, load_left = (area, piece), self.room.cores, self.bits, self.load
+        for place in range(max(start, self._reached.get(key, 0)), len(order)):
             tile = order[place]
             free = cores[tile]
-            if free >= least and (free == self.room.cores or (self.bits[tile] >= bits and self.load[tile] >= load)):
-                self._reached[area, piece] = place
+            if free >= least and (free == whole or (bits_left[tile] >= bits and load_left[tile] >= load)):
+                self._reached[key] = place
                 return tile
-        self._reached[area, piece] = len(order)
+        self._reached[key] = len(order)
         return None if self.strict else self._roomiest(least)
 
     def _roomiest(self, cores: int) -> int | None:

@@ -151,6 +151,12 @@ class Part:
         columns = _clip(self.column_range, self.slots.shape.weights, matrix.columns)
         return _length(self.bundles) * _length(rows) * _length(columns)
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """All that the work of its MVMs hangs on: parts of a layer with the same sizes do as much."""
+        outputs = self.outputs[1] - self.outputs[0]
+        return self.count, self.rows_used, self.cells_used, outputs, _length(self.bundles), _length(self.column_range)
+
     @cached_property
     def additions(self) -> int:
         """Additions a window outside the cores: a column whose blocks lie in c cores takes c - 1 a value."""

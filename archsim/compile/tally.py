@@ -39,12 +39,17 @@ class Rows(NamedTuple):
 
 
 def emitted(bundle: Ints, firing: Ints, firings: Ints) -> tuple[Ints, Ints]:
-    """The tokens that each firing puts on each bundle, those of bundle k in ``start[k]`` to ``start[k + 1]``.
+    """The firings that put tokens on each bundle and how many, ``(firing, tokens)`` in ascending order, those of bundle
+    k from row ``start[k]`` to ``start[k + 1]``.
 
     ``bundle`` and ``firing`` are those of each pixel, ``firings`` those of the source of each bundle.
     """
-    start = starts(firings)
-    return np.bincount(start[bundle] + firing, minlength=start[-1]), start
+    begin = starts(firings)
+    place = np.sort(begin[bundle] + firing, kind="stable")
+    first = np.flatnonzero(np.diff(place, prepend=-1))
+    place, tokens = place[first], np.diff(first, append=len(place))
+    start = np.searchsorted(place, begin)
+    return np.stack((place - np.repeat(begin[:-1], np.diff(start)), tokens), axis=1), start
 
 
 def read(readers: Seq[Reads], bundle: Ints, *, initial: int, keeps: bool) -> Iterator[Rows]:

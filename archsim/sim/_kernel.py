@@ -70,16 +70,16 @@ NODE = 2
 # A row of so many words begins where a line of the cache does; what is used together stands in one line.
 #
 # A stage.  T_IN and T_OUT are when the last known input and output condition of the coming firing comes true,
-# IN_END and OUT_END which end that is, MISSING how many conditions are not known yet.  A word of INS or OUTS holds
-# where a list begins and ends.  INTERVAL and LATENCY are places in tables.
+# IN_END and OUT_END which end that is, MISSING how many conditions are not known yet.  A word of INS holds where a list
+# begins and ends, OUTS the first flow of the stage and a place in a table of emissions.  INTERVAL and LATENCY are
+# places in tables.
 TO_FIRE, READY, T_IN, IN_END, T_OUT, OUT_END, MISSING, STAGE_TAPE = range(8)
 INS, OUTS, INTERVAL, LATENCY, FIRST, LAST, STARVED, BLOCKED = range(8, 16)
 STAGE_ROW = 16
 
-# A flow.  EMITTED includes the initial tokens, COMING is what the coming firing of the source will add, EMIT a place in
-# a table.  Words of ENDS, ROOTS and DIRECT hold where they begin and end: a root is a first hop, a direct end hangs on
-# no hop.
-EMITTED, COMING, LEFT_AT, ENDS, ROOTS, DIRECT, EMIT = range(7)
+# A flow.  EMITTED includes the initial tokens.  Words of ENDS, ROOTS and DIRECT hold where they begin and end: a root
+# is a first hop, a direct end hangs on no hop.
+EMITTED, LEFT_AT, ENDS, ROOTS, DIRECT = range(5)
 FLOW_ROW = 8
 
 # An end.  All that a delivery touches is in the first line, the first ring of delivery times too: KNOWN counts the
@@ -101,7 +101,9 @@ HOP_ROW = 8
 PRIVATE = -1
 
 # Tables.  Behind the values of a sequence stand WRAP and where they begin.  Behind the pairs of needs and frees stand
-# WRAP, where they begin, and by how much needs and frees grow from then on.
+# WRAP, where they begin, and by how much needs and frees grow from then on.  Of emissions each firing has how many
+# flows get tokens, and a word for each of these, with its place among the stage's flows and the tokens; behind the last
+# firing stand WRAP and where they begin.
 WRAP = NEVER
 PAST_VALUES, PAST_PAIRS = 2, 4
 
@@ -280,11 +282,13 @@ def _expect(m: Ints, now: int, s: int, ready: int) -> None:
     t_out = ready
     out_end = NONE
     outs = m[s + OUTS]
-    for f in range(outs >> HALF, outs & LOW, FLOW_ROW):
-        tokens = _take(m, f + EMIT)
-        m[f + COMING] = tokens
-        if tokens == 0:
-            continue
+    place = outs & LOW
+    if m[place] == WRAP:
+        m[s + OUTS] = outs - place + m[place + 1]
+        place = m[place + 1]
+    for i in range(place + 1, place + 1 + m[place]):
+        f = (outs >> HALF) + (m[i] >> HALF)
+        tokens = m[i] & LOW
         emitted = m[f + EMITTED] + tokens
         ends = m[f + ENDS]
         for e in range(ends >> HALF, ends & LOW, END_ROW):
@@ -350,8 +354,12 @@ def _free(m: Ints, now: int, s: int, time: int) -> None:
 def _emit(m: Ints, now: int, s: int, leave: int) -> None:
     """Reserve the room of the tokens of the firing that starts, and send them off at ``leave`` or later."""
     outs = m[s + OUTS]
-    for f in range(outs >> HALF, outs & LOW, FLOW_ROW):
-        tokens = m[f + COMING]
+    place = outs & LOW
+    past = place + 1 + m[place]
+    m[s + OUTS] = outs - place + past
+    for i in range(place + 1, past):
+        f = (outs >> HALF) + (m[i] >> HALF)
+        tokens = m[i] & LOW
         if tokens == 0:
             continue
         emitted = m[f + EMITTED] + tokens

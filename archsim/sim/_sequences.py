@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
 from archsim.program import ProgramArrays
 from archsim.sim import _kernel as k
 
-__all__ = ["PairTables", "SequenceTables"]
+__all__ = ["EmissionTables", "PairTables", "SequenceTables"]
 
 Ints = NDArray[np.int64]
 
 
 class SequenceTables:
-    """The tables of the intervals, latencies and emissions; ``place`` is where each sequence has its own."""
+    """The tables of the intervals and latencies; ``place`` is where each sequence has its own."""
 
     def __init__(self, a: ProgramArrays) -> None:
-        self.used = np.unique(np.concatenate((a.stage_interval, a.stage_latency, a.flow_emit)))
+        self.used = np.unique(np.concatenate((a.stage_interval, a.stage_latency)))
         self.period, self.offset = a.q_period[self.used], a.q_offset[self.used]
         begin = np.cumsum(self.period + k.PAST_VALUES) - self.period - k.PAST_VALUES
         self.words = int(np.sum(self.period + k.PAST_VALUES))
@@ -64,3 +67,83 @@ class PairTables:
         self.tables[:, 0] += address
         self.place = self.tables[:, 0]
         k.tabulate(m, pool, self.tables)
+
+
+class EmissionTables:
+    """The tables of what the firings of a stage put on its flows, one for each row of sequences that the flows of a
+    stage have; ``of_stage`` says which a stage has, and ``place`` is where each table is.
+
+    Only flows that get tokens stand in it: most stages have many flows, and each firing uses few of them.  A flow with
+    more initial tokens than an end has room for stands in it always, for until some are freed it stops a firing that
+    puts nothing on it too.  A table goes on until all sequences begin anew, or until the last firing.
+    """
+
+    def __init__(self, a: ProgramArrays) -> None:
+        full = np.zeros(len(a.flow_source), bool)
+        np.logical_or.at(full, a.end_flow, a.flow_initial[a.end_flow] > a.end_capacity)
+        sequence = (a.flow_emit + len(a.q_start) * full)[a.stage_out]
+        kinds: dict[bytes, int] = {}
+        edges = list(pairwise(a.stage_out_ptr.tolist()))
+        of_stage = [kinds.setdefault(sequence[low:high].tobytes(), len(kinds)) for low, high in edges]
+        self.of_stage = np.array(of_stage, np.int64)
+        own = [np.frombuffer(row, np.int64) for row in kinds]
+        most = np.ones(len(kinds), np.int64)
+        np.maximum.at(most, self.of_stage, a.stage_firings)
+        period = [
+            min(math.lcm(*a.q_period[row % len(a.q_start)].tolist()), firings)
+            for row, firings in zip(own, most.tolist(), strict=True)
+        ]
+        self.period = np.array(period, np.int64)
+        slot, self._words = self._emitted(a, own)
+        self._count = np.bincount(slot, minlength=int(self.period.sum()))
+        self._order = np.argsort(slot, kind="stable")  # at each firing in the order of the flows
+        self.words = int(self.period.sum()) + len(slot) + k.PAST_VALUES * len(kinds)
+
+    def _emitted(self, a: ProgramArrays, own: list[Ints]) -> tuple[Ints, Ints]:
+        """For all that is put on a flow, in the order of kinds and flows: at which firing, those of all kinds numbered
+        one after the other, and the word that the table has of it."""
+        kind = np.repeat(np.arange(len(own)), [len(row) for row in own])
+        flow = np.concatenate([np.arange(len(row)) for row in own] or [kind])
+        sequence = np.concatenate(own or [kind])
+        begin, place, tokens = _listed(a)
+        period = a.q_period[sequence % len(a.q_start)]
+        again, each = _expanded(-(-self.period[kind] // period))  # a short sequence comes again and again
+        inside, row = _expanded(np.diff(begin)[sequence[each]])
+        each, again = each[row], again[row]
+        at = begin[sequence[each]] + inside
+        firing = place[at] + again * period[each]
+        used = firing < self.period[kind[each]]
+        first = np.cumsum(self.period) - self.period
+        slot = (first[kind[each]] + firing)[used]
+        return slot, (flow[each] * k.FLOW_ROW << k.HALF | tokens[at])[used]
+
+    def write(self, m: Ints, address: int) -> None:
+        """Write all of them from ``address`` on."""
+        kind = np.repeat(np.arange(len(self.period)), self.period)
+        before = np.cumsum(self._count) - self._count
+        at = address + np.arange(len(kind)) + before + k.PAST_VALUES * kind
+        m[at] = self._count
+        rank, slot = _expanded(self._count)
+        m[at[slot] + 1 + rank] = self._words[self._order]
+        first = np.cumsum(self.period) - self.period
+        last = first + self.period - 1
+        self.place = at[first]
+        past = at[last] + 1 + self._count[last]
+        m[past] = k.WRAP
+        m[past + 1] = self.place
+
+
+def _listed(a: ProgramArrays) -> tuple[Ints, Ints, Ints]:
+    """The places of each sequence at which it is not 0, those of sequence q from ``begin[q]`` to ``begin[q + 1]``, and
+    its values there; behind those of the last sequence the same again with all places of each."""
+    values = a.pool + np.repeat(a.q_offset, a.q_period)
+    inside = np.arange(len(values)) - np.repeat(a.q_start, a.q_period)
+    at = np.concatenate((np.flatnonzero(values), np.arange(len(values))))
+    some = np.searchsorted(at[: len(at) - len(values)], a.q_start)
+    return np.concatenate((some, len(at) - len(values) + np.append(a.q_start, len(values)))), inside[at], values[at]
+
+
+def _expanded(counts: Ints) -> tuple[Ints, Ints]:
+    """0, 1, … up to each count, one after the other, and the place among ``counts`` of each."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    return np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts), owner

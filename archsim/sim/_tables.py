@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from archsim.errors import ArchsimError, RecordsError
 from archsim.program import NO_NODE, Program, sums
 from archsim.sim import _kernel as k
-from archsim.sim._sequences import PairTables, SequenceTables
+from archsim.sim._sequences import EmissionTables, PairTables, SequenceTables
 from archsim.sim._tapes import Tapes
 from archsim.sim.outcome import Outcome, Wanted
 
@@ -43,7 +43,7 @@ class Words:
     def _lay_out(self, wanted: Wanted, pool: int) -> None:
         """Where everything begins; rows come first, so that a hop's address is below a stage's, and records last."""
         a = self.program.arrays
-        self._sequences, self._pairs = SequenceTables(a), PairTables(a)
+        self._sequences, self._pairs, self._emissions = SequenceTables(a), PairTables(a), EmissionTables(a)
         hops, stages, ends, flows, links = (
             len(owner) for owner in (a.hop_flow, a.stage_firings, a.end_flow, a.flow_source, a.link_hop)
         )
@@ -60,6 +60,7 @@ class Words:
             "nodes": k.NODE * (hops + stages),
             "sequences": self._sequences.words,
             "pairs": self._pairs.words,
+            "emissions": self._emissions.words,
             "stack": 2 * hops + 2,
             "hop_tapes": hops if wanted.of_tokens else 0,
         }
@@ -86,6 +87,7 @@ class Words:
         m[k.FRESH], m[k.LARGE] = at["nodes"], at["pool"] > CACHE
         self._sequences.write(m, at["sequences"])
         self._pairs.write(m, at["pairs"], a.pool)
+        self._emissions.write(m, at["emissions"])
 
     def _set_stages(self) -> None:
         a, rows = self.program.arrays, self.stages
@@ -93,7 +95,8 @@ class Words:
         rows[:, k.FIRST] = k.NONE
         self.m[self.at["stage_in"] : self.at["stage_in"] + len(a.stage_in)] = self.at["ends"] + k.END_ROW * a.stage_in
         rows[:, k.INS] = _both(self.at["stage_in"] + a.stage_in_ptr)
-        rows[:, k.OUTS] = _both(self.at["flows"] + k.FLOW_ROW * a.stage_out_ptr)
+        first = self.at["flows"] + k.FLOW_ROW * a.stage_out_ptr[:-1]
+        rows[:, k.OUTS] = first << k.HALF | self._emissions.place[self._emissions.of_stage]
         rows[:, k.INTERVAL] = self._sequences.place[a.stage_interval]
         rows[:, k.LATENCY] = self._sequences.place[a.stage_latency]
 
@@ -109,7 +112,6 @@ class Words:
         self.m[self.at["direct"] : self.at["direct"] + len(members)] = self.at["ends"] + k.END_ROW * members
         rows[:, k.DIRECT] = _both(self.at["direct"] + pointers)
         rows[:, k.EMITTED] = a.flow_initial
-        rows[:, k.EMIT] = self._sequences.place[a.flow_emit]
         self.flows[:] = rows[a.stage_out]
 
     def _set_ends(self) -> None:

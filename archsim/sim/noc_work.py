@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from archsim.compile.network import Compiled
 from archsim.components.router import Router
 from archsim.noc.packet_level import LONG_VALID_USE, SHORT_VALID_USE, valid_use
@@ -94,12 +96,11 @@ def rows_of_passages(compiled: Compiled, energy: NocEnergy, passages: Iterable[P
 def validity_notes(compiled: Compiled, outcome: Outcome, interval_ps: float, images: int) -> tuple[str, ...]:
     """What to say of links on chip that are used more than packet level is measured to hold for; nothing if none is."""
     program, width = compiled.program, flit_bits(compiled)
-    longest: dict[int, int] = {}
-    for flow in program.flows:
-        flits = -(-flow.bits // width)
-        for hop in flow.route:
-            if program.links[hop.link].kind in ON_CHIP:
-                longest[hop.link] = max(longest.get(hop.link, 1), flits)
+    a = program.arrays
+    flits = np.zeros(len(program.links), np.int64)
+    np.maximum.at(flits, a.hop_link, (-(-program.flow_bits // width))[a.hop_flow])
+    used = [link for link in np.unique(a.hop_link).tolist() if program.links[link].kind in ON_CHIP]
+    longest = {link: max(int(flits[link]), 1) for link in used}
     use = {link: float(outcome.link_busy[link]) / images / interval_ps for link in longest}
     beyond = [link for link in longest if use[link] > valid_use(longest[link])]
     if not beyond:

@@ -18,7 +18,6 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from archsim.errors import DeviceError
 from archsim.numeric.devices._check import Floats
@@ -124,6 +123,8 @@ class _Redrawn:
 
     def finished(self, target_s: Floats, tolerance_s: Floats | None, most: int) -> Floats:
         """After k operations the mean over targets of 1 - (1 - p)^k, p the chance to land within the tolerance."""
+        from scipy.special import ndtr  # noqa: PLC0415 - slow to import, and runs without devices need none of it
+
         if tolerance_s is None:
             return np.array([0.0, 1.0])
         low, high = self.deviate(target_s, target_s - tolerance_s), self.deviate(target_s, target_s + tolerance_s)
@@ -143,6 +144,8 @@ class _Redrawn:
 
         A cell that is given up keeps what its last operation left, which is outside of the tolerance.
         """
+        from scipy.special import ndtr, ndtri  # noqa: PLC0415 - as above
+
         u = rng.random((*target_s.shape, 2))  # of one cell side by side: chunks draw what the whole would
         low, high = self.deviate(target_s, target_s - tolerance_s), self.deviate(target_s, target_s + tolerance_s)
         below, within = ndtr(low), ndtr(high) - ndtr(low)
