@@ -27,7 +27,7 @@ from archsim.report.made import made_with
 PAPER = yaml.safe_load(Path(__file__).with_name("merrikh_bayat_2018.yaml").read_text(encoding="utf-8"))
 REPORT = Path(__file__).resolve().parents[2] / "reports" / "merrikh-bayat-2018"
 CASES = ("defects unknown", "defects known")
-FEW = 5
+FEW = 3
 
 
 @cache

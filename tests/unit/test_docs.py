@@ -11,6 +11,8 @@ In README.md and docs/*.md, in order and in one folder a document:
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import shlex
@@ -20,9 +22,11 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 import pytest
 
+from archsim.cli import main
 from archsim.spec.tree import parse
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -88,22 +92,52 @@ def stand_in_for_install(project: Path) -> None:
 def run_command(command: str, printed: list[str], folder: Path, where: str) -> None:
     words = shlex.split(command)
     environment = {key: value for key, value in os.environ.items() if key not in ("ARCHSIM_PATH", "COLUMNS")}
-    installed = [str(path.parent) for path in folder.rglob("pyproject.toml")]
-    environment["PYTHONPATH"] = os.pathsep.join([*installed, environment.get("PYTHONPATH", "")])
     while "=" in words[0]:
         name, _, value = words.pop(0).partition("=")
         environment[name] = value
     assert words[0] == "archsim", f"{where}: {command!r} is not run; say why in a comment <!-- not run: … -->"
-    done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{where}: {command!r} ended with {done.returncode}\n{done.stderr}"
+    installed = [str(path.parent) for path in folder.rglob("pyproject.toml")]
+    done = in_new_process(words, folder, environment, installed) if installed else here(words, folder, environment)
+    assert done.code == 0, f"{where}: {command!r} ended with {done.code}\n{done.stderr}"
     lines = iter(" ".join(line.split()) for line in done.stdout.splitlines())  # columns may be wider or narrower
     for expected in (" ".join(line.split()) for line in printed):
         if expected and expected not in LEFT_OUT:
             assert expected in lines, (
                 f"{where}: {command!r} does not print, there or at all:\n{expected}\n{done.stdout}"
             )
+
+
+class Done(NamedTuple):
+    code: object
+    stdout: str
+    stderr: str
+
+
+def in_new_process(words: list[str], folder: Path, environment: dict[str, str], installed: list[str]) -> Done:
+    """As a user's shell runs it, with what is ``installed``."""
+    environment = {**environment, "PYTHONPATH": os.pathsep.join([*installed, environment.get("PYTHONPATH", "")])}
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def here(words: list[str], folder: Path, environment: dict[str, str]) -> Done:
+    """The same in this process, where archsim and its libraries are loaded already."""
+    out, err = io.StringIO(), io.StringIO()
+    code: object = 0
+    with (
+        contextlib.chdir(folder),
+        mock.patch.dict(os.environ, environment, clear=True),
+        mock.patch.object(sys, "argv", words),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -129,7 +129,7 @@ def test_what_waits_for_a_whole_image_passes_through_buffers_that_can_hold_it() 
         {"conv": 64, "activation": "sigmoid"},
         {"multiply": "wide"},
     ]
-    made = compiled(network((8, 64, 64), *squeeze))
+    made = compiled(network((8, 32, 32), *squeeze))
     held = [stage for stage in made.program.stages if stage.component == "hold"]
     assert len({stage.place for stage in held}) > 1
     assert run(made.for_images(2)).makespan > 0
