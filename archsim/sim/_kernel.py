@@ -56,8 +56,9 @@ STAGES_FROM, STAGES_TO, ARRIVALS, STACK, TOKENS, USED, SIZE, FULL, MAKESPAN, HOP
 SINCE, UNTIL, LEFT = range(11, 14)
 GIVEN_BACK, FRESH = 14, 15  # nodes: the first of those that were used before, the first of the others
 LARGE = 16  # the state is larger than what the cache holds of it
-LEVEL_MARKS = 17  # bit k: level k is not empty
-WORD_MARKS = 18
+FANS_FROM = 17  # hops stand before stages, those before ends, and those before fans
+LEVEL_MARKS = 18  # bit k: level k is not empty
+WORD_MARKS = 19
 SLOT_MARKS = WORD_MARKS + LEVELS
 QUEUE_SLOTS = SLOT_MARKS + LEVELS * WORDS
 HEADER = QUEUE_SLOTS + LEVELS * SLOTS
@@ -93,12 +94,17 @@ PAIR, NEED_BASE, FREE_BASE, FREED_BEFORE, FREED, FREED_AT, WANTED, PEAK = range(
 SOURCE, WAITED, HELD, END_TAPE = range(16, 20)
 END_ROW = 24
 
-# A hop.  WHEN is the arrival of the next WAITING tokens; BEHIND says how many more arrivals are in its queue.  PRIVATE
-# stands for a queue where the link is used by this hop alone.  A word of CHILDREN or HOP_ENDS holds where they begin
-# and end, or one end alone.
-WHEN, BEHIND_WAITING, QUEUE, LINK, SERIALISATION, CHILDREN, HOP_ENDS = range(7)
-HOP_ROW = 8
+# A hop.  WHEN is the arrival of the next WAITING tokens; BEHIND says how many more arrivals are in its queue.  Where
+# the link is used by this hop alone, its queue is PRIVATE, and the word is below 0.  ONWARD is what comes behind: a hop,
+# an end, a fan or nothing; SERVICE is where the time stands that a token keeps the link busy.  Half a line of the cache:
+# the hops of a way follow each other, and most have one behind them.
+WHEN, BEHIND_WAITING, QUEUE_LINK, ONWARD_SERVICE = range(4)
+HOP_ROW = 4
 PRIVATE = -1
+
+# A fan: where the hops behind a hop begin and end, and where the list of its ends does.
+CHILDREN, HOP_ENDS = range(2)
+FAN_ROW = 2
 
 # Tables.  Behind the values of a sequence stand WRAP and where they begin.  Behind the pairs of needs and frees stand
 # WRAP, where they begin, and by how much needs and frees grow from then on.  Of emissions each firing has how many
@@ -376,7 +382,7 @@ def _emit(m: Ints, now: int, s: int, leave: int) -> None:
                 _deliver(m, now, m[j], time)
         roots = m[f + ROOTS]
         for h in range(roots >> HALF, roots & LOW, HOP_ROW):
-            if m[h + QUEUE] == PRIVATE:
+            if m[h + QUEUE_LINK] < 0:
                 for _ in range(tokens):
                     _cross(m, now, h, time)
             else:
@@ -451,7 +457,7 @@ def _deliver(m: Ints, now: int, e: int, time: int) -> None:
 @helper
 def _widen_queue(m: Ints, h: int, behind: int) -> None:
     """Room for twice the arrivals behind the first at hop ``h``, or for the first few."""
-    queue = m[h + QUEUE]
+    queue = m[h + QUEUE_LINK] >> HALF
     pairs = 2 * behind if behind > 0 else FIRST_PAIRS
     wider = _reserve(m, QUEUE_PAIRS + 2 * pairs)
     if wider != NONE:
@@ -461,7 +467,7 @@ def _widen_queue(m: Ints, h: int, behind: int) -> None:
             m[wider + QUEUE_PAIRS + 2 * pair + 1] = m[place + 1]
         m[wider + QUEUE_FIRST] = 0
         m[wider + QUEUE_MASK] = pairs - 1
-        m[h + QUEUE] = wider
+        m[h + QUEUE_LINK] = wider << HALF | m[h + QUEUE_LINK] & LOW
 
 
 @helper
@@ -481,11 +487,13 @@ def _arrive(m: Ints, now: int, h: int, time: int, tokens: int) -> None:
         _insert(m, now, h, time)
         return
     behind = behind_waiting >> HALF
-    if m[h + QUEUE] == 0 or behind > m[m[h + QUEUE] + QUEUE_MASK]:
+    queue = m[h + QUEUE_LINK] >> HALF
+    if queue == 0 or behind > m[queue + QUEUE_MASK]:
         _widen_queue(m, h, behind)
         if m[FULL] != 0:  # there may be no queue to write to
             return
-    place = _pair(m, m[h + QUEUE], behind)
+        queue = m[h + QUEUE_LINK] >> HALF
+    place = _pair(m, queue, behind)
     m[place] = time
     m[place + 1] = tokens
     m[h + BEHIND_WAITING] = behind_waiting + (1 << HALF)
@@ -496,7 +504,7 @@ def _next_arrival(m: Ints, h: int) -> int:
     """Take out the tokens that wait at hop ``h``, and let the next arrival wait; how many they were."""
     behind_waiting = m[h + BEHIND_WAITING]
     if behind_waiting > LOW:
-        queue = m[h + QUEUE]
+        queue = m[h + QUEUE_LINK] >> HALF
         place = _pair(m, queue, 0)
         m[h + WHEN] = m[place]
         m[h + BEHIND_WAITING] = ((behind_waiting >> HALF) - 1) << HALF | m[place + 1]
@@ -513,8 +521,9 @@ def _cross(m: Ints, now: int, h: int, time: int) -> None:
     stack = m[STACK]
     height = 0
     while height >= 0:
-        link = m[h + LINK]
-        service = m[h + SERIALISATION]
+        link = m[h + QUEUE_LINK] & LOW
+        onward = m[h + ONWARD_SERVICE] >> HALF
+        service = m[m[h + ONWARD_SERVICE] & LOW]
         start = max(time, m[link + BUSY_UNTIL])
         m[link + BUSY_UNTIL] = start + service
         m[link + LINK_WAITED] += start - time
@@ -524,22 +533,25 @@ def _cross(m: Ints, now: int, h: int, time: int) -> None:
             if record != NONE:
                 m[record] = start
                 m[record + 1] = start - time
-        ends = m[h + HOP_ENDS]
-        if ends & LOW == 0:
-            if ends != 0:
-                _deliver(m, now, ends >> HALF, across + service)
-        else:
+        child = past = onward
+        if onward >= m[FANS_FROM]:
+            ends = m[onward + HOP_ENDS]
             for j in range(ends >> HALF, ends & LOW):
                 _deliver(m, now, m[j], across + service)
-        children = m[h + CHILDREN]
-        for child in range(children >> HALF, children & LOW, HOP_ROW):
-            reaches = across + max(0, service - m[child + SERIALISATION])
-            if m[child + QUEUE] == PRIVATE:
+            child, past = m[onward + CHILDREN] >> HALF, m[onward + CHILDREN] & LOW
+        elif onward >= m[STAGES_FROM]:
+            _deliver(m, now, onward, across + service)
+        elif onward != 0:
+            past = onward + HOP_ROW
+        while child < past:
+            reaches = across + max(0, service - m[m[child + ONWARD_SERVICE] & LOW])
+            if m[child + QUEUE_LINK] < 0:
                 m[stack + height] = child
                 m[stack + height + 1] = reaches
                 height += 2
             else:
                 _arrive(m, now, child, reaches, 1)
+            child += HOP_ROW
         height -= 2
         if height >= 0:
             h = m[stack + height]
@@ -569,9 +581,8 @@ def _look_ahead(m: Ints) -> None:
         row = m[node + ROW_NEXT] >> HALF
         node = m[node + ROW_NEXT] & LOW
         if row < m[STAGES_FROM]:
-            prefetch(m, m[row + LINK])
-            prefetch(m, m[row + CHILDREN] >> HALF)
-            prefetch(m, m[row + HOP_ENDS] >> HALF)
+            prefetch(m, m[row + QUEUE_LINK] & LOW)
+            prefetch(m, m[row + ONWARD_SERVICE] >> HALF)
         else:
             ins = m[row + INS]
             for i in range(ins >> HALF, ins & LOW):

@@ -44,6 +44,9 @@ class Words:
         """Where everything begins; rows come first, so that a hop's address is below a stage's, and records last."""
         a = self.program.arrays
         self._sequences, self._pairs, self._emissions = SequenceTables(a), PairTables(a), EmissionTables(a)
+        self._services = np.unique(a.hop_serialisation)
+        self._behind = np.diff(a.hop_child_ptr) + np.diff(a.hop_end_ptr)
+        self._fans = int(np.sum(self._behind > 1))
         hops, stages, ends, flows, links = (
             len(owner) for owner in (a.hop_flow, a.stage_firings, a.end_flow, a.flow_source, a.link_hop)
         )
@@ -56,6 +59,8 @@ class Words:
             "stage_in": ends,
             "direct": ends,
             "hop_ends": ends,
+            "fans": self._fans * k.FAN_ROW,
+            "services": len(self._services),
             "arrivals": hops,
             "nodes": k.NODE * (hops + stages),
             "sequences": self._sequences.words,
@@ -85,6 +90,7 @@ class Words:
         m[k.USED], m[k.SIZE] = at["pool"], self.tapes.begin
         m[k.TOKENS], m[k.SINCE], m[k.UNTIL], m[k.LEFT] = wanted.of_tokens, wanted.since, wanted.until, wanted.most
         m[k.FRESH], m[k.LARGE] = at["nodes"], at["pool"] > CACHE
+        m[k.FANS_FROM] = at["fans"]
         self._sequences.write(m, at["sequences"])
         self._pairs.write(m, at["pairs"], a.pool)
         self._emissions.write(m, at["emissions"])
@@ -131,22 +137,32 @@ class Words:
     def _set_hops(self) -> None:
         a = self.program.arrays
         row = self.hop_row = _breadth_first(a.hop_flow, a.hop_parent)
-        rows = np.zeros_like(self.hops)  # by number, until they are put in the order of rows
-        rows[:, k.LINK] = self.at["links"] + k.LINK_ROW * a.hop_link
-        rows[:, k.SERIALISATION] = a.hop_serialisation
-        children = np.diff(a.hop_child_ptr)
-        first = self.at["hops"] + k.HOP_ROW * row[np.append(a.hop_child, 0)[a.hop_child_ptr[:-1]]]
-        rows[:, k.CHILDREN] = np.where(children, first << k.HALF | (first + k.HOP_ROW * children), 0)
-        begin, past = self.at["hop_ends"] + a.hop_end_ptr[:-1], self.at["hop_ends"] + a.hop_end_ptr[1:]
-        ends = self.at["ends"] + k.END_ROW * a.hop_end
-        self.m[self.at["hop_ends"] : self.at["hop_ends"] + len(ends)] = ends
-        rows[:, k.HOP_ENDS] = np.where(past > begin + 1, begin << k.HALF | past, 0)
-        one = np.flatnonzero(past == begin + 1)
-        rows[one, k.HOP_ENDS] = ends[a.hop_end_ptr[one]] << k.HALF
+        services = self._services
+        self.m[self.at["services"] : self.at["services"] + len(services)] = services
         private = np.bincount(a.hop_link, minlength=len(a.link_hop))[a.hop_link] == 1
-        rows[private, k.QUEUE] = k.PRIVATE
+        rows = np.zeros_like(self.hops)  # by number, until they are put in the order of rows
+        queue_link = self.at["links"] + k.LINK_ROW * a.hop_link
+        rows[:, k.QUEUE_LINK] = np.where(private, k.PRIVATE << k.HALF | queue_link, queue_link)
+        service = self.at["services"] + np.searchsorted(services, a.hop_serialisation)
+        rows[:, k.ONWARD_SERVICE] = self._onward(row) << k.HALF | service
         self.hops[row] = rows
         self.links[:, k.CROSSING] = a.link_hop
+
+    def _onward(self, row: Ints) -> Ints:
+        """The address of what is behind each hop, 0 where that is nothing: one hop, one end, or a fan of several."""
+        a, m = self.program.arrays, self.m
+        hop_ends = self.at["ends"] + k.END_ROW * a.hop_end
+        m[self.at["hop_ends"] : self.at["hop_ends"] + len(hop_ends)] = hop_ends
+        children = np.diff(a.hop_child_ptr)
+        first = self.at["hops"] + k.HOP_ROW * row[np.append(a.hop_child, 0)[a.hop_child_ptr[:-1]]]
+        onward = np.where(children > 0, first, np.append(hop_ends, 0)[a.hop_end_ptr[:-1]])
+        onward[self._behind == 0] = 0
+        several = self._behind > 1
+        fans = self._rows("fans", self._fans, k.FAN_ROW)
+        fans[:, k.CHILDREN] = (first << k.HALF | (first + k.HOP_ROW * children))[several]
+        fans[:, k.HOP_ENDS] = _both(self.at["hop_ends"] + a.hop_end_ptr)[several]
+        onward[several] = self.at["fans"] + k.FAN_ROW * np.arange(self._fans)
+        return onward
 
     def _set_tapes(self) -> None:
         """Where the records of each row go."""
