@@ -95,9 +95,9 @@ SOURCE, WAITED, HELD, END_TAPE = range(16, 20)
 END_ROW = 24
 
 # A hop.  WHEN is the arrival of the next WAITING tokens; BEHIND says how many more arrivals are in its queue.  Where
-# the link is used by this hop alone, its queue is PRIVATE, and the word is below 0.  ONWARD is what comes behind: a hop,
-# an end, a fan or nothing; SERVICE is where the time stands that a token keeps the link busy.  Half a line of the cache:
-# the hops of a way follow each other, and most have one behind them.
+# the link is used by this hop alone, its queue is PRIVATE, and the word is below 0.  ONWARD is what comes behind: a
+# hop, an end, a fan or nothing; SERVICE is where the time stands that a token keeps the link busy.  Half a line of the
+# cache: the hops of a way follow each other, and most have one behind them.
 WHEN, BEHIND_WAITING, QUEUE_LINK, ONWARD_SERVICE = range(4)
 HOP_ROW = 4
 PRIVATE = -1
