@@ -60,10 +60,18 @@ HEAVY = (
 NETWORKS = [name for name in sorted(library.names("workload")) if not name.startswith(HEAVY)]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("chip", ["isaac-ce", "puma"])
-@pytest.mark.parametrize("network", NETWORKS)
-def test_no_library_network_deadlocks_with_the_shipped_buffers(chip: str, network: str) -> None:
+LONG = ("efficientnet-b0", "isaac-ce")
+"""So much of it goes through few buses that one run takes minutes."""
+
+PAIRS = [
+    pytest.param(network, chip, marks=pytest.mark.long if (network, chip) == LONG else pytest.mark.slow)
+    for network in NETWORKS
+    for chip in ("isaac-ce", "puma")
+]
+
+
+@pytest.mark.parametrize(("network", "chip"), PAIRS)
+def test_no_library_network_deadlocks_with_the_shipped_buffers(network: str, chip: str) -> None:
     steps = load_graph(network)[0].steps
     overrides = ["workload.host=true", *(["workload.sequence=4"] if steps > 1 else [])]
     design = archsim.load_design(chip, network, overrides)

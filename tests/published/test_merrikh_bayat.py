@@ -150,7 +150,7 @@ def test_the_lines_take_a_quarter_from_a_weight_and_more_far_from_driver_and_sen
     assert 0.85 < left[-1, 0] < 1.0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_shipped_report_is_what_its_command_gives(tmp_path: Path) -> None:
     about, rows = shipped()
     with made_with(["accuracy-study", "merrikh-bayat-2018", "--seeds", str(len(rows))]):
