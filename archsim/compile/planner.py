@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from heapq import heapify, heappop, heappush
 
 from archsim.compile.elementwise import layer_operations, operations_by_row, unit_rate
 from archsim.compile.place import Demand, Mapped, Order, Placement, Room, least_cores, place, plan
@@ -228,7 +229,11 @@ class Attempt:
     @property
     def cost(self) -> float:
         """The interval that it promises, with what it risks by longer ways and full buffers."""
-        return self.planner.pace(self.copies) * ORDERS[self.order] * (1.0 if self.strict else SOFT)
+        return self.planner.pace(self.copies) * _weight(self.order, self.strict)
+
+
+def _weight(order: Order, strict: bool) -> float:
+    return ORDERS[order] * (1.0 if strict else SOFT)
 
 
 def attempts(ways: list[Planner], copies: Copies, *, balance: bool) -> Iterator[Attempt]:
@@ -242,13 +247,30 @@ def attempts(ways: list[Planner], copies: Copies, *, balance: bool) -> Iterator[
         best = first.cost <= SOFT * planner.least_pace()
         if best:
             yield first  # no other can promise more
-        others = [_balanced(planner, copies, *kind) for kind in kinds[1:]]
-        yield from sorted(others if best else [first, *others], key=lambda a: a.cost)
+        yield from _by_cost(planner, copies, kinds[1:], [] if best else [first])
     layers, pace, most = ways[0].layers, 1, max(layer.windows for layer in ways[0].layers)
     while pace < most:
         pace = min(most, int(pace * COARSER) + 1)
         for planner in ways:
             yield Attempt(planner, copies_at(layers, pace, planner.most_copies()), "largest", strict=False)
+
+
+def _by_cost(
+    planner: Planner, copies: Copies, kinds: list[tuple[Order, bool]], known: list[Attempt]
+) -> Iterator[Attempt]:
+    """The balanced attempts of ``kinds`` and those ``known``, by cost and, of equals, as they are given; none is worked
+    out before what it can cost at the least comes next."""
+    least = planner.least_pace()
+    coming: list[tuple[float, int, Attempt | None]] = [(attempt.cost, k, attempt) for k, attempt in enumerate(known)]
+    coming += [(least * _weight(*kind), k, None) for k, kind in enumerate(kinds, len(known))]
+    heapify(coming)
+    while coming:
+        _, k, attempt = heappop(coming)
+        if attempt is not None:
+            yield attempt
+        else:
+            found = _balanced(planner, copies, *kinds[k - len(known)])
+            heappush(coming, (found.cost, k, found))
 
 
 def _balanced(planner: Planner, copies: Copies, order: Order, strict: bool) -> Attempt:
