@@ -109,6 +109,7 @@ def test_the_target_was_chosen_in_software() -> None:
     assert {row["target"] for row in about["targets"]} == set(letters_study.TARGETS)
 
 
+@pytest.mark.slow
 def test_the_command_makes_the_shipped_networks_again() -> None:
     """The first few of them: each has random streams of its own."""
     rows = [{key: str(value) for key, value in row.items()} for row in network_records(few())]
@@ -118,6 +119,7 @@ def test_the_command_makes_the_shipped_networks_again() -> None:
         assert json.loads(json.dumps(now[key])) == about[key]
 
 
+@pytest.mark.slow
 def test_the_papers_figures_stand_beside_the_losses_and_change_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def without_the_paper() -> list[dict[str, Any]]:
         return [{k: v for k, v in row.items() if k not in ("paper", "within")} for row in loss_records(few().chosen)]

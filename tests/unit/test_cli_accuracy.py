@@ -159,6 +159,7 @@ def test_what_is_wrong_is_said_in_one_message(words, message, call):
     assert message in err
 
 
+@pytest.mark.slow
 def test_the_files_do_not_hang_on_the_threads_of_the_linear_algebra_library(tmp_path):
     """The float run alone differs in its last digits if the library is left to share a sum among its threads."""
     words = ["accuracy", "isaac-ce", "digits-cnn", "--data", "digits", "--images", "60", "--jobs", "1"]

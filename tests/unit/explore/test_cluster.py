@@ -80,6 +80,7 @@ echo "Submitted batch job $!"
 SLURM = "slurm: {jobs: 2, cores: 1, memory: 1 GB, walltime: '0:30:00', queue: short, prologue: [export MADE_UP=1]}\n"
 
 
+@pytest.mark.slow
 def test_jobs_of_slurm_are_asked_for_as_the_study_says_and_run_its_points(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = alone(RUNS + SLURM)
     tools = Path("tools")

@@ -218,6 +218,7 @@ def test_two_studies_share_a_store() -> None:
     assert not Path("one/points").exists()
 
 
+@pytest.mark.slow
 def test_two_studies_at_work_on_one_store_at_once_give_what_each_gives_alone() -> None:
     Path("s.yaml").write_text(RUNS)
     Path("t.yaml").write_text(RUNS.replace("from: 0.80", "from: 0.88"))
