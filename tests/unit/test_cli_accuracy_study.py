@@ -27,6 +27,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     return capsys.readouterr().err.strip()
 
 
+@pytest.mark.slow
 def test_tables_files_and_json_say_the_same(tmp_path: Path) -> None:
     text = invoke(*SMALL, "--out", str(tmp_path / "out"), "--json", str(tmp_path / "study.json"))
     assert "2 networks trained for 0.5 of the full output" in " ".join(text.split())

@@ -140,7 +140,13 @@ def here(words: list[str], folder: Path, environment: dict[str, str]) -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+SLOW = ("merrikh-bayat.md", "studies.md")
+"""Documents whose commands train networks or start clusters."""
+
+RUN = [pytest.param(path, id=path.name, marks=[pytest.mark.slow] if path.name in SLOW else []) for path in DOCUMENTS]
+
+
+@pytest.mark.parametrize("document", RUN)
 def test_what_the_document_shows_works(
     document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
