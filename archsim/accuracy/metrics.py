@@ -117,10 +117,17 @@ def _ratio(above: NDArray[Any], below: NDArray[Any]) -> Floats:
 
 
 def _cross_entropy(scores: Floats, labels: Integers) -> float:
-    """Mean of -ln p; scores that are no probabilities go through a softmax."""
+    """Mean of -ln p; scores that are no probabilities go through a softmax.
+
+    By ``math``, for the exponentials and sums of NumPy differ in the last bit between kinds of processor.
+    """
+    own = scores[np.arange(len(labels)), labels].tolist()
     if scores.min() >= 0 and np.allclose(scores.sum(1), 1.0, atol=1e-4):
-        own = scores[np.arange(len(labels)), labels]
-        return float(-np.log(np.maximum(own, LEAST)).mean())
-    shifted = scores - scores.max(1, keepdims=True)
-    logs = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return float(-logs[np.arange(len(labels)), labels].mean())
+        losses = [-math.log(max(probability, LEAST)) for probability in own]
+    else:
+        highest = scores.max(1)
+        sums = [math.fsum(map(math.exp, row)) for row in (scores - highest[:, None]).tolist()]
+        losses = [
+            math.log(total) - (score - high) for total, score, high in zip(sums, own, highest.tolist(), strict=True)
+        ]
+    return math.fsum(losses) / len(losses)

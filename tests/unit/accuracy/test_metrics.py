@@ -36,6 +36,18 @@ def test_the_figures_are_scikit_learns():
     assert found.summary()["f1"] == pytest.approx(oracle.f1_score(labels, guessed, average="macro"))
 
 
+def test_the_order_of_samples_and_classes_changes_no_bit_of_the_cross_entropy():
+    """NumPy's sums hang on the order, and on how many values a processor adds at once."""
+    scores, labels = some(count=5003)
+    found = set()
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        samples, classes = rng.permutation(5003), rng.permutation(6)
+        mixed = metrics(5 * scores[samples][:, classes], np.argsort(classes)[labels[samples]])
+        found.add(mixed.cross_entropy)
+    assert len(found) == 1
+
+
 def test_a_class_that_never_occurs_counts_in_no_mean():
     scores, labels = np.eye(4)[[0, 1, 1]], np.array([0, 1, 0])
     found = metrics(scores, labels)
