@@ -134,9 +134,7 @@ class Builder:
 
     def hop(self, key: LinkKey, amount: int, parent: int = NO_NODE) -> Hop:
         """A hop over the link of ``key`` for tokens of ``amount`` bits (operations, at a functional unit)."""
-        return self._hop(self.link(key), amount, parent)
-
-    def _hop(self, link: int, amount: int, parent: int) -> Hop:
+        link = self.link(key)
         return Hop(link, self._service_of[link].get(amount) or self._service(link, amount), parent)
 
     def _service(self, link: int, amount: int) -> int:
@@ -209,10 +207,9 @@ class Builder:
         buffer; where each hangs."""
         distinct = list(dict.fromkeys(targets))
         leave, entries = self.gates.ways(source, distinct, bits * tokens)
-        known = self._paths
+        known, services = self._paths, self._service_of
         ways = [(source, target, entry, leave) for target, entry in zip(distinct, entries, strict=True)]
         nodes, hangs = merged([known.get(way) or self._path(*way) for way in ways])
-        services = self._service_of
         links = [link for link, _ in nodes]
         times = [services[link].get(bits) or self._service(link, bits) for link in links]
         at = dict(zip(distinct, hangs, strict=True))
