@@ -41,7 +41,7 @@ def _flits(compiled: Compiled, flit_bits: int) -> int:
     program = compiled.program
     a = program.arrays
     passes = np.array([link.kind in PASSING_A_ROUTER for link in program.links], bool)
-    routers = np.bincount(a.hop_flow[passes[a.hop_link]], minlength=len(program.flows))
+    routers = np.bincount(a.hop_flow[passes[a.hop_link]], minlength=len(a.flow_source))
     return int((program.flow_tokens * -(-program.flow_bits // flit_bits) * routers).sum())
 
 

@@ -266,6 +266,6 @@ def _layer_of_link(compiled: Compiled, link: int) -> str:
     busy: dict[str, int] = defaultdict(int)
     for hop in np.flatnonzero(a.hop_link == link).tolist():
         flow = int(a.hop_flow[hop])
-        layer = program.stages[program.flows[flow].source].layer
+        layer = program.stages[int(a.flow_source[flow])].layer
         busy[layer] += int(program.flow_tokens[flow]) * int(a.hop_serialisation[hop])
     return max(busy, key=lambda layer: busy[layer])
