@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.parts import NO_NODE, Hop, Link, Sequence, Stage
+from archsim.parts import NO_NODE, Hop, Link, Stage
+from archsim.sequences import Sequences, ints, starts
 
-__all__ = ["Columns", "Ends", "ProgramArrays", "Route", "ints", "sums"]
+__all__ = ["Column", "Columns", "Ends", "ProgramArrays", "Route", "Trees", "sums"]
 
 Ints = NDArray[np.int64]
 
@@ -70,11 +71,11 @@ class ProgramArrays(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """The ends of a flow, see :class:`archsim.parts.End`: one list for each thing that they have."""
+    """The ends of a flow, see :class:`archsim.parts.End`: a list for each thing that they have, sequences by number."""
 
     stages: Seq[int]
-    needs: Seq[Sequence]
-    frees: Seq[Sequence]
+    needs: Seq[int]
+    frees: Seq[int]
     capacities: Seq[int]
     nodes: Seq[int]
 
@@ -92,66 +93,118 @@ class Route(NamedTuple):
         return cls([hop.link for hop in hops], [hop.serialisation for hop in hops], [hop.parent for hop in hops])
 
 
-class Columns:
-    """Flows put together one after the other, with their ends and hops, each thing that they have in a list."""
+class Trees(NamedTuple):
+    """The hops that some flows have behind those of their columns: of the k-th of ``flows``, which ascend, the hops
+    from ``edges[k]`` to ``edges[k + 1]``.  Parents count from the first of these, and -1 is the last hop of the
+    columns.  ``hangs`` says in the same way where each end of these flows hangs."""
+
+    flows: Ints
+    edges: Ints
+    links: Ints
+    serialisations: Ints
+    parents: Ints
+    hangs: Ints
+
+
+class Column:
+    """Integers put together from single ones, lists and arrays."""
 
     def __init__(self) -> None:
+        self._parts: list[Ints] = []
+        self._latest: list[int] = []
+        self.append = self._latest.append
+        self.extend = self._latest.extend
+
+    def put(self, values: Ints) -> None:
+        """An array more."""
+        if self._latest:
+            self._parts.append(ints(self._latest))
+            self._latest.clear()
+        self._parts.append(values)
+
+    @property
+    def values(self) -> Ints:
+        """All of them."""
+        return np.concatenate([*self._parts, ints(self._latest)])
+
+
+class Columns:
+    """Flows put together, with their ends and hops, each thing that they have in a column."""
+
+    def __init__(self, sequences: Sequences) -> None:
+        """``sequences`` are those that emits, needs and frees are numbers of."""
+        self.sequences = sequences
         self.names: list[str] = []
-        self.bits: list[int] = []
-        self._sources: list[int] = []
-        self._emits: list[Sequence] = []
-        self._initial: list[int] = []
-        self._end_counts: list[int] = []
-        self._hop_counts: list[int] = []
-        self._ends: tuple[list[int], list[Sequence], list[Sequence], list[int], list[int]] = ([], [], [], [], [])
-        self._hops: tuple[list[int], list[int], list[int]] = ([], [], [])
+        self._bits, self._sources, self._emits, self._initial = Column(), Column(), Column(), Column()
+        self._end_counts, self._hop_counts = Column(), Column()
+        self._ends = tuple(Column() for _ in Ends._fields)
+        self._hops = tuple(Column() for _ in Route._fields)
 
     def flow(
-        self, name: str, source: int, emit: Sequence, ends: Ends, route: Route, initial: int = 0, bits: int = 0
+        self, name: str, source: int, emit: int, ends: Ends, route: Route, initial: int = 0, bits: int = 0
     ) -> None:
         """One flow more, see :class:`archsim.parts.Flow`."""
         self.names.append(name)
-        self.bits.append(bits)
+        self._bits.append(bits)
         self._sources.append(source)
         self._emits.append(emit)
         self._initial.append(initial)
         self._end_counts.append(len(ends.stages))
         self._hop_counts.append(len(route.links))
-        stages, needs, frees, capacities, nodes = self._ends
-        stages.extend(ends.stages)
-        needs.extend(ends.needs)
-        frees.extend(ends.frees)
-        capacities.extend(ends.capacities)
-        nodes.extend(ends.nodes)
-        for column, values in zip(self._hops, route, strict=True):
+        for column, values in zip((*self._ends, *self._hops), (*ends, *route), strict=True):
             column.extend(values)
 
-    def flatten(self, stages: Seq[Stage], links: Seq[Link]) -> tuple[ProgramArrays, tuple[Sequence, ...]]:
-        """The arrays of a Program of these flows, and the sequences in the order of their numbers."""
-        pool = _Pool()
-        end_ptr, hop_ptr = _pointers(self._end_counts), _pointers(self._hop_counts)
-        numbers = np.arange(len(self.names), dtype=np.int64)
-        end_flow, hop_flow = np.repeat(numbers, self._end_counts), np.repeat(numbers, self._hop_counts)
-        interval, latency = pool.numbers([s.interval for s in stages]), pool.numbers([s.latency for s in stages])
-        emit = pool.numbers(self._emits)
-        end_stages, needs, frees, capacities, nodes = self._ends
-        need, free = pool.numbers(needs), pool.numbers(frees)
-        source, end_stage = ints(self._sources), ints(end_stages)
-        node, parent = ints(nodes), ints(self._hops[2])
-        end_node = np.where(node == NO_NODE, NO_NODE, node + hop_ptr[end_flow])
-        hop_parent = np.where(parent == NO_NODE, NO_NODE, parent + hop_ptr[hop_flow])
+    def flows(
+        self, names: Seq[str], sources: Ints, emits: Ints, end_counts: Ints, ends: Seq[Ints], initial: Ints, bits: Ints
+    ) -> None:
+        """Several flows more, without hops; ``ends`` are the columns of :class:`Ends`, for the ends of all of them."""
+        self.names.extend(names)
+        self._bits.put(bits)
+        self._sources.put(sources)
+        self._emits.put(emits)
+        self._initial.put(initial)
+        self._end_counts.put(end_counts)
+        self._hop_counts.put(np.zeros_like(end_counts))
+        for column, values in zip(self._ends, ends, strict=True):
+            column.put(values)
+
+    @property
+    def end_counts(self) -> Ints:
+        """The ends of each flow."""
+        return self._end_counts.values
+
+    @property
+    def bits(self) -> Ints:
+        """The bits of a token of each flow."""
+        return self._bits.values
+
+    def flatten(self, stages: Seq[Stage], links: Seq[Link], trees: Trees | None = None) -> ProgramArrays:
+        """The arrays of a Program of these flows."""
+        end_counts, flows = self._end_counts.values, len(self.names)
+        end_ptr, end_flow = starts(end_counts), np.repeat(np.arange(flows), end_counts)
+        end_stage, need, free, capacity, node = (column.values for column in self._ends)
+        hops = _hops(self._hop_counts.values, [column.values for column in self._hops], trees)
+        if trees is not None:
+            routed = np.zeros(flows, bool)
+            routed[trees.flows] = True
+            hanging = routed[end_flow]
+            node[hanging] = trees.hangs + self._hop_counts.values[end_flow[hanging]]
+        end_node = np.where(node == NO_NODE, NO_NODE, node + hops.edges[end_flow])
+        hop_parent = np.where(hops.parent == NO_NODE, NO_NODE, hops.parent + hops.edges[hops.flow])
+        timed = [self.sequences.numbers(of) for of in ([s.interval for s in stages], [s.latency for s in stages])]
+        tables, numbers = self.sequences.used([*timed, self._emits.values, need, free])
+        interval, latency, emit, need, free = numbers
+        source = self._sources.values
         in_ptr, stage_in = _grouped(end_stage, len(stages))
         out_ptr, stage_out = _grouped(source, len(stages))
-        child_ptr, child = _grouped(hop_parent, len(hop_flow))
-        hop_end_ptr, hop_end = _grouped(end_node, len(hop_flow))
-        tables = pool.sequences
-        periods = [len(q.table) for q in tables]
-        arrays = ProgramArrays(
-            pool=pool.values(),
-            q_start=_pointers(periods)[:-1],
-            q_period=ints(periods),
-            q_increment=ints([q.increment for q in tables]),
-            q_offset=ints([q.offset for q in tables]),
+        child_ptr, child = _grouped(hop_parent, len(hops.flow))
+        hop_end_ptr, hop_end = _grouped(end_node, len(hops.flow))
+        return ProgramArrays(
+            pool=tables.pool,
+            q_start=tables.start,
+            q_period=tables.period,
+            q_increment=tables.increment,
+            q_offset=tables.offset,
             stage_firings=ints([s.firings for s in stages]),
             stage_interval=interval,
             stage_latency=latency,
@@ -161,31 +214,63 @@ class Columns:
             stage_out=stage_out,
             flow_source=source,
             flow_emit=emit,
-            flow_initial=ints(self._initial),
+            flow_initial=self._initial.values,
             flow_end_ptr=end_ptr,
-            flow_hop_ptr=hop_ptr,
+            flow_hop_ptr=hops.edges,
             end_flow=end_flow,
             end_stage=end_stage,
             end_need=need,
             end_free=free,
-            end_capacity=ints(capacities),
+            end_capacity=capacity,
             end_node=end_node,
-            hop_flow=hop_flow,
-            hop_link=ints(self._hops[0]),
+            hop_flow=hops.flow,
+            hop_link=hops.link,
             hop_parent=hop_parent,
-            hop_serialisation=ints(self._hops[1]),
+            hop_serialisation=hops.serialisation,
             hop_child_ptr=child_ptr,
             hop_child=child,
             hop_end_ptr=hop_end_ptr,
             hop_end=hop_end,
             link_hop=ints([link.hop for link in links]),
         )
-        return arrays, tuple(tables)
 
 
-def ints(values: Seq[int]) -> Ints:
-    """The same integers as an array."""
-    return np.array(values, np.int64)
+class _Hops(NamedTuple):
+    """The hops of all flows: those of flow f from ``edges[f]`` to ``edges[f + 1]``; parents count from the first."""
+
+    edges: Ints
+    flow: Ints
+    link: Ints
+    serialisation: Ints
+    parent: Ints
+
+
+def _hops(counts: Ints, own: Seq[Ints], trees: Trees | None) -> _Hops:
+    """The hops that flows have of their ``own``, ``counts`` each, with those of ``trees`` behind them."""
+    if trees is None:
+        link, serialisation, parent = own
+        return _Hops(starts(counts), np.repeat(np.arange(len(counts)), counts), link, serialisation, parent)
+    grown, more = np.zeros_like(counts), np.diff(trees.edges)
+    grown[trees.flows] = more
+    edges = starts(counts + grown)
+    place = _within(edges[:-1], counts)
+    behind = _within((edges[:-1] + counts)[trees.flows], more)
+    columns = []
+    for before, after in zip(
+        own,
+        (trees.links, trees.serialisations, trees.parents + np.repeat(counts[trees.flows], more)),
+        strict=True,
+    ):
+        column = np.empty(edges[-1], np.int64)
+        column[place], column[behind] = before, after
+        columns.append(column)
+    return _Hops(edges, np.repeat(np.arange(len(counts)), counts + grown), *columns)
+
+
+def _within(first: Ints, counts: Ints) -> Ints:
+    """Of each group so many places that follow each other, from its first on."""
+    edges = starts(counts)
+    return np.arange(edges[-1]) + np.repeat(first - edges[:-1], counts)
 
 
 def sums(a: ProgramArrays, sequence: Ints, firings: Ints) -> Ints:
@@ -197,38 +282,9 @@ def sums(a: ProgramArrays, sequence: Ints, firings: Ints) -> Ints:
     return np.asarray(whole * once + part + firings * a.q_offset[sequence], np.int64)
 
 
-class _Pool:
-    """Numbers equal sequences alike, in the order of their first use; one object is looked up but once."""
-
-    def __init__(self) -> None:
-        self.sequences: list[Sequence] = []
-        self._by_identity: dict[int, int] = {}
-        self._by_value: dict[Sequence, int] = {}
-
-    def numbers(self, sequences: Seq[Sequence]) -> Ints:
-        known = self._by_identity
-        for sequence in sequences:
-            if id(sequence) not in known:
-                number = known[id(sequence)] = self._by_value.setdefault(sequence, len(self.sequences))
-                if number == len(self.sequences):
-                    self.sequences.append(sequence)
-        return ints([known[id(sequence)] for sequence in sequences])
-
-    def values(self) -> Ints:
-        """The tables of all sequences, one after the other."""
-        packed = bytearray().join([q.packed or ints(q.table).tobytes() for q in self.sequences])
-        return np.frombuffer(packed, np.int64) if packed else ints([])
-
-
-def _pointers(counts: Seq[int] | Ints) -> Ints:
-    pointers = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=pointers[1:])
-    return pointers
-
-
 def _grouped(owners: Ints, groups: int) -> tuple[Ints, Ints]:
     """Row pointers and members of each group, members ascending; owners below 0 belong to none."""
     members = np.flatnonzero(owners >= 0)
     order = members[np.argsort(owners[members], kind="stable")]
     counts = np.bincount(owners[members], minlength=groups)
-    return _pointers(counts), order.astype(np.int64)
+    return starts(counts), order.astype(np.int64)

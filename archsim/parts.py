@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,6 @@ class Sequence:
     table: tuple[int, ...]
     increment: int = 0
     offset: int = 0
-    packed: bytes = field(default=b"", init=False, repr=False, compare=False)
-    """The table as 8 bytes a value, where it was made of them."""
 
     def __post_init__(self) -> None:
         if not self.table:
@@ -45,13 +43,6 @@ class Sequence:
         """A sequence from any integers, numpy's included."""
         plain = values.tolist() if isinstance(values, np.ndarray) else [int(v) for v in values]
         return cls(tuple(plain), int(increment), int(offset))
-
-    @classmethod
-    def packing(cls, values: bytes, increment: int = 0) -> Sequence:
-        """A sequence of values of 8 bytes each."""
-        made = cls(tuple(np.frombuffer(values, np.int64).tolist()), increment)
-        object.__setattr__(made, "packed", values)
-        return made
 
     def at(self, n: int) -> int:
         """The value for one n."""

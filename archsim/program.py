@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import ProgramError
-from archsim.flat import Columns, Ends, ProgramArrays, Route, ints, sums
+from archsim.flat import Columns, Ends, ProgramArrays, Route, Trees, sums
 from archsim.parts import NO_NODE, End, Flow, Hop, Link, Sequence, Stage
+from archsim.sequences import Sequences, ints
 
 __all__ = ["NO_NODE", "End", "Flow", "Hop", "Link", "Program", "ProgramArrays", "Sequence", "Stage", "sums"]
 
@@ -37,13 +38,10 @@ class Program:
     links: tuple[Link, ...] = ()
     arrays: ProgramArrays = field(init=False, repr=False, compare=False)
     """The same Program as flat arrays."""
-    sequences: tuple[Sequence, ...] = field(init=False, repr=False, compare=False)
-    """The sequences of the Program, each once, in the order of their numbers in the arrays."""
 
     def __post_init__(self) -> None:
         if "arrays" not in self.__dict__:
-            arrays, sequences = _columns(self.flows).flatten(self.stages, self.links)
-            self.__dict__.update(arrays=arrays, sequences=sequences)
+            self.__dict__["arrays"] = _columns(self.flows).flatten(self.stages, self.links)
         if not _sound(self.arrays):
             for stage in self.stages:
                 _check_stage(stage)
@@ -61,10 +59,12 @@ class Program:
         return flows
 
     @classmethod
-    def of_columns(cls, stages: tuple[Stage, ...], columns: Columns, links: tuple[Link, ...]) -> Program:
-        """The Program whose flows are those of ``columns``, checked in the same way."""
-        arrays, sequences = columns.flatten(stages, links)
-        parts = {"flow_names": tuple(columns.names), "flow_bits": ints(columns.bits), "sequences": sequences}
+    def of_columns(
+        cls, stages: tuple[Stage, ...], columns: Columns, links: tuple[Link, ...], trees: Trees | None = None
+    ) -> Program:
+        """The Program whose flows are those of ``columns`` with ``trees`` as their hops, checked in the same way."""
+        arrays = columns.flatten(stages, links, trees)
+        parts = {"flow_names": tuple(columns.names), "flow_bits": columns.bits}
         return cls._made(stages=stages, links=links, arrays=arrays, **parts)
 
     @classmethod
@@ -83,6 +83,14 @@ class Program:
     def flow_tokens(self) -> Ints:
         """The tokens that each flow carries in the whole run, initial ones not counted."""
         return sums(self.arrays, self.arrays.flow_emit, self.arrays.stage_firings[self.arrays.flow_source])
+
+    @cached_property
+    def sequences(self) -> tuple[Sequence, ...]:
+        """The sequences of the Program, each once, in the order of their numbers in the arrays."""
+        a = self.arrays
+        edges = zip(a.q_start.tolist(), (a.q_start + a.q_period).tolist(), strict=True)
+        tables = [tuple(a.pool[start:end].tolist()) for start, end in edges]
+        return tuple(map(Sequence, tables, a.q_increment.tolist(), a.q_offset.tolist()))
 
     @cached_property
     def flow_bits(self) -> Ints:
@@ -107,22 +115,35 @@ class Program:
 
     def _derived(self, stages: tuple[Stage, ...], arrays: ProgramArrays) -> Program:
         """A Program like this one, of other ``stages`` and ``arrays``, which belong together."""
-        parts = {"flow_names": self.flow_names, "flow_bits": self.flow_bits, "sequences": self.sequences}
+        parts = {"flow_names": self.flow_names, "flow_bits": self.flow_bits}
         return self._made(stages=stages, links=self.links, arrays=arrays, **parts)
 
 
 def _columns(flows: tuple[Flow, ...]) -> Columns:
-    columns = Columns()
-    for flow in flows:
+    sequences = Sequences()
+    columns = Columns(sequences)
+    ends = [end for flow in flows for end in flow.ends]
+    emits = sequences.numbers([flow.emit for flow in flows]).tolist()
+    needs, frees = (sequences.numbers(of).tolist() for of in ([e.need for e in ends], [e.free for e in ends]))
+    past = 0
+    for flow, emit in zip(flows, emits, strict=True):
+        first, past = past, past + len(flow.ends)
         own = flow.ends
-        ends = Ends(
-            [end.stage for end in own],
-            [end.need for end in own],
-            [end.free for end in own],
-            [end.capacity for end in own],
-            [end.node for end in own],
+        columns.flow(
+            flow.name,
+            flow.source,
+            emit,
+            Ends(
+                [end.stage for end in own],
+                needs[first:past],
+                frees[first:past],
+                [end.capacity for end in own],
+                [end.node for end in own],
+            ),
+            Route.of(flow.route),
+            flow.initial,
+            flow.bits,
         )
-        columns.flow(flow.name, flow.source, flow.emit, ends, Route.of(flow.route), flow.initial, flow.bits)
     return columns
 
 

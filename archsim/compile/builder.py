@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from archsim.compile.connect import Sink, Source
 from archsim.compile.elementwise import operations_by_row, unit_rate
-from archsim.compile.gates import Gates
 from archsim.compile.known import known
 from archsim.compile.regions import Cells
-from archsim.flat import Columns, Ends, Route
+from archsim.compile.routes import Requests, forest, gates, keys_of, number_of_buffers, places
+from archsim.flat import Column, Columns, Ends, Route, Trees
 from archsim.noc.board import HOST, Board, LinkKey
-from archsim.noc.topology import merged
 from archsim.program import NO_NODE, Hop, Link, Program, Sequence, Stage
+from archsim.sequences import first_uses, ints, starts
 from archsim.spec.tile import Operator, Tile
 from archsim.units import duration_ps
 
@@ -73,21 +73,20 @@ class Builder:
         self.tile: Tile = board.chip.tile
         self.value_bits = value_bits
         self.work = Work()
+        self.known = known()
         self.stages: list[Stage] = []
-        self.flows = Columns()
+        self.flows = Columns(self.known.sequences)
         self.links: list[Link] = []
         self._link_index: dict[LinkKey, int] = {}
-        self._rates: list[Fraction] = []
-        self._tile_rates: dict[tuple[object, object], Fraction] = {}
-        self._services: dict[Fraction, dict[int, int]] = {}
-        self._service_of: list[dict[int, int]] = []  # of each link: the time of an amount, shared by equal rates
-        self._paths: dict[tuple[int, int, int | None, int | None], tuple[int, ...]] = {}
-        self._between: dict[tuple[int, object, object], tuple[int, ...]] = {}
-        self._leaving: dict[tuple[int, int | None], tuple[int, ...]] = {}
-        self._entering: dict[tuple[int, int | None], tuple[int, ...]] = {}
-        self.gates = Gates(board)
-        self.known = known()
+        self._rates: list[Fraction] = []  # all different
+        self._services: list[dict[int, int]] = []  # of each rate: the time of an amount
+        self._rate_of: list[int] = []  # of each link
+        self._by_model: dict[int, int] = {}
+        self._by_kind: dict[tuple[object, object], int] = {}
+        self._routed, self._from, self._carried = Column(), Column(), Column()  # flows that await their routes
+        self._to = Column()  # the tile of each of their ends
         self._constants: dict[int, Sequence] = {}
+        self._one, self._each = self.known.sequences.of(ONE), self.known.sequences.of(EACH)
 
     # -- stages and links -----------------------------------------------------------------------
 
@@ -106,19 +105,28 @@ class Builder:
         if number is None:
             hop, rate = self._model(key)
             number = self._link_index[key] = len(self.links)
-            self._service_of.append(self._services.setdefault(rate, {}))
-            self._rates.append(rate)
-            self.links.append(Link(" ".join(str(part) for part in key), hop, str(key[0])))
+            self._rate_of.append(rate)
+            self.links.append(Link(" ".join([str(part) for part in key]), hop, str(key[0])))
         return number
 
-    def _model(self, key: LinkKey) -> tuple[int, Fraction]:
+    def _model(self, key: LinkKey) -> tuple[int, int]:
+        """The hop of a link, and the number of its rate."""
         model = self.board.model(key)
         if model is not None:
-            return model.hop, model.bits_per_s
+            number = self._by_model.get(id(model))  # the board keeps them
+            if number is None:
+                number = self._by_model[id(model)] = self._number(model.bits_per_s)
+            return model.hop, number
         kind = key[0], key[2] if key[0] == "unit" else None
-        if kind not in self._tile_rates:
-            self._tile_rates[kind] = self._tile_rate(*kind)
-        return MEMORY_HOP, self._tile_rates[kind]
+        if kind not in self._by_kind:
+            self._by_kind[kind] = self._number(self._tile_rate(*kind))
+        return MEMORY_HOP, self._by_kind[kind]
+
+    def _number(self, rate: Fraction) -> int:
+        if rate not in self._rates:
+            self._rates.append(rate)
+            self._services.append({})
+        return self._rates.index(rate)
 
     def _tile_rate(self, kind: object, unit: object) -> Fraction:
         """The rate of a functional unit, or of the buffer or the bus of a tile."""
@@ -130,16 +138,19 @@ class Builder:
 
     def rate(self, key: LinkKey) -> Fraction:
         """The bits a second (operations, at a functional unit) of the link of that key."""
-        return self._model(key)[1]
+        return self._rates[self._model(key)[1]]
 
     def hop(self, key: LinkKey, amount: int, parent: int = NO_NODE) -> Hop:
         """A hop over the link of ``key`` for tokens of ``amount`` bits (operations, at a functional unit)."""
         link = self.link(key)
-        return Hop(link, self._service_of[link].get(amount) or self._service(link, amount), parent)
+        return Hop(link, self._service(self._rate_of[link], amount), parent)
 
-    def _service(self, link: int, amount: int) -> int:
-        """The time of an amount at a link, kept for the next time."""
-        time = self._service_of[link][amount] = duration_ps(amount, self._rates[link])
+    def _service(self, rate: int, amount: int) -> int:
+        """The time of an amount at that rate, by its number."""
+        times = self._services[rate]
+        time = times.get(amount)
+        if time is None:
+            time = times[amount] = duration_ps(amount, self._rates[rate])
         return time
 
     # -- element-wise work ----------------------------------------------------------------------
@@ -173,8 +184,8 @@ class Builder:
         self, name: str, source: int, target: int, firings: int, bits: int, hops: Seq[Hop], capacity: int
     ) -> None:
         """A flow inside a tile of one token a firing, from one stage to another that takes one a firing."""
-        ends = Ends([target], [EACH], [EACH], [capacity], [len(hops) - 1 if hops else NO_NODE])
-        self.flows.flow(name, source, ONE, ends, Route.of(hops), bits=bits)
+        ends = Ends([target], [self._each], [self._each], [capacity], [len(hops) - 1 if hops else NO_NODE])
+        self.flows.flow(name, source, self._one, ends, Route.of(hops), bits=bits)
 
     def keep(self, name: str, stage: int, begun: Ints, ended: Ints, bits: int) -> None:
         """Room in the tile of ``stage`` for values of ``bits`` bits that it keeps from one firing to another: up to and
@@ -192,57 +203,12 @@ class Builder:
     def gather(self, name: str, source: int, start: Seq[Hop], tiles: tuple[int, int], target: int, bits: int) -> None:
         """A flow of one token a firing to a stage that takes one a firing, from one of ``tiles`` to the other; it
         crosses the links of ``start`` first."""
-        routed, (at,) = self._routed(tiles[0], [tiles[1]], bits, self.stages[source].firings)
-        before, shift = Route.of(start), len(start)
-        route = Route(
-            [*before.links, *routed.links],
-            [*before.serialisations, *routed.serialisations],
-            [*before.parents, *(parent + shift for parent in routed.parents)],
-        )
-        ends = Ends([target], [EACH], [EACH], [UNBOUNDED], [at + shift])
-        self.flows.flow(name, source, ONE, ends, route, bits=bits)
-
-    def _routed(self, source: int, targets: list[int], bits: int, tokens: int) -> tuple[Route, list[int]]:
-        """The route tree of ``tokens`` tokens an image from a tile to others, each ending in the write into its tile's
-        buffer; where each hangs."""
-        distinct = list(dict.fromkeys(targets))
-        leave, entries = self.gates.ways(source, distinct, bits * tokens)
-        known, services = self._paths, self._service_of
-        ways = [(source, target, entry, leave) for target, entry in zip(distinct, entries, strict=True)]
-        nodes, hangs = merged([known.get(way) or self._path(*way) for way in ways])
-        links = [link for link, _ in nodes]
-        times = [services[link].get(bits) or self._service(link, bits) for link in links]
-        at = dict(zip(distinct, hangs, strict=True))
-        return Route(links, times, [parent for _, parent in nodes]), [at[target] for target in targets]
-
-    def _path(self, source: int, target: int, entry: int | None, leave: int | None) -> tuple[int, ...]:
-        """The links from one tile to another, the target's buffer the last of them.
-
-        Ways between chips are put together from their two halves, and those on a chip from the ways between routers:
-        of both there are few.
-        """
-        board = self.board
-        if source == target:
-            path = self._numbers((), target)
-        elif board.on_one_chip(source, target):
-            first = self.link(("inject", source))
-            way = board.chip_of(source), board.router_of(source), board.router_of(target)
-            if (inner := self._between.get(way)) is None:
-                inner = self._between[way] = self._numbers(board.channels(*way), HOST)
-            path = first, *inner, *self._numbers((("eject", target),), target)
-        else:
-            if (out := self._leaving.get((source, leave))) is None:
-                out = self._leaving[source, leave] = self._numbers(board.leaving(source, leave), HOST)
-            if (into := self._entering.get((target, entry))) is None:
-                into = self._entering[target, entry] = self._numbers(board.entering(target, entry), target)
-            path = out + into
-        self._paths[source, target, entry, leave] = path
-        return path
-
-    def _numbers(self, links: Seq[LinkKey], target: int) -> tuple[int, ...]:
-        """The numbers of links, and of the buffer of ``target`` if that is not the host."""
-        keys = links if target == HOST else (*links, ("buffer", target))
-        return tuple([self.link(link) for link in keys])
+        self._routed.append(len(self.flows.names))
+        self._from.append(tiles[0])
+        self._carried.append(bits * self.stages[source].firings)
+        self._to.append(tiles[1])
+        ends = Ends([target], [self._each], [self._each], [UNBOUNDED], [NO_NODE])
+        self.flows.flow(name, source, self._one, ends, Route.of(start), bits=bits)
 
     def connect(
         self, name: str, sources: Seq[Source], sinks: Seq[Sink], pixels: int, cells: Cells | None = None
@@ -252,20 +218,51 @@ class Builder:
         ``pixels`` are those of the image that lies between them, ``cells`` the pieces of it in which pixels travel
         together where each has readers of its own.
         """
-        for bundle in self.known.bundles(sources, sinks, pixels, cells):
-            source, bits = sources[bundle.source], bundle.channels * self.value_bits
-            reading = [sinks[each.sink] for each in bundle.readings]
-            route, at = self._routed(source.tile, [sink.tile for sink in reading], bits, sum(bundle.emit.table))
-            each = bundle.readings
-            ends = Ends(
-                [sink.stage for sink in reading],
-                [one.need for one in each],
-                [one.free for one in each],
-                [UNBOUNDED] * len(each),
-                at,
-            )
-            self.flows.flow(name, source.stage, bundle.emit, ends, route, bundle.initial, bits)
+        made = self.known.bundles(sources, sinks, pixels, cells)
+        flows, readings = len(made.source), len(made.sink)
+        bits = made.channels * self.value_bits
+        self._routed.put(np.arange(flows) + len(self.flows.names))
+        self._from.put(ints([source.tile for source in sources])[made.source])
+        self._carried.put(bits * made.tokens)
+        self._to.put(ints([sink.tile for sink in sinks])[made.sink])
+        stages = ints([sink.stage for sink in sinks])[made.sink]
+        ends = stages, made.need, made.free, np.full(readings, UNBOUNDED), np.full(readings, NO_NODE)
+        origins = ints([source.stage for source in sources])[made.source]
+        self.flows.flows([name] * flows, origins, made.emit, np.diff(made.edges), ends, made.initial, bits)
 
     def program(self) -> Program:
         """The Program of one image."""
-        return Program.of_columns(tuple(self.stages), self.flows, tuple(self.links))
+        trees = self._trees()
+        return Program.of_columns(tuple(self.stages), self.flows, tuple(self.links), trees)
+
+    def _trees(self) -> Trees:
+        """The routes of all flows between tiles, in their order."""
+        flows = self._routed.values
+        counts = self.flows.end_counts[flows]
+        asked = Requests(self._from.values, starts(counts), self._to.values, self._carried.values)
+        found = forest(self.board, asked, gates(self.board, asked))
+        links = self._links_of(found.place)
+        bits = np.repeat(self.flows.bits[flows], np.diff(found.edges))
+        return Trees(flows, found.edges, links, self._times(links, bits), found.parent, found.hangs)
+
+    def _links_of(self, place: Ints) -> Ints:
+        """The link at each place, made when it is first met."""
+        number = np.full(places(self.board), -1, np.int64)
+        buffers = number_of_buffers(self.board)
+        for key, link in self._link_index.items():
+            if key[0] == "buffer":
+                number[buffers + int(str(key[1]))] = link
+        met = first_uses(place, len(number))
+        new = met[number[met] < 0]
+        number[new] = [self.link(key) for key in keys_of(self.board, new.tolist())]
+        return number[place]
+
+    def _times(self, links: Ints, bits: Ints) -> Ints:
+        """The time for which a token of so many ``bits`` keeps each of ``links`` busy."""
+        sizes, size = np.unique(bits, return_inverse=True)
+        pair = ints(self._rate_of)[links] * len(sizes) + size
+        times = np.zeros(len(self._rates) * len(sizes), np.int64)
+        for used in first_uses(pair, len(times)).tolist():
+            rate, which = divmod(used, len(sizes))
+            times[used] = self._service(rate, int(sizes[which]))
+        return np.asarray(times[pair], np.int64)

@@ -2,7 +2,7 @@
 
 A **source** is a stage that puts out a range of channels of a range of pixels in raster order, some a firing.  A
 **sink** is a stage that reads channels of a set of pixels.  Pixels of one source that the same sinks read, with the
-same channels, travel together as one multicast: a :class:`Bundle`.
+same channels, travel together as one multicast: a **bundle**.
 
 Pixels are sorted into bundles by one pass over the image: each reader (sinks that read alike) has a random key, and
 the sum of the keys of those who read a pixel tells who they are.
@@ -11,9 +11,9 @@ the sum of the keys of those who read a pixel tells who they are.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -25,9 +25,9 @@ from archsim.compile.reads import Intervals, Reads, flat
 from archsim.compile.regions import Cells
 from archsim.compile.streaming import Streamed
 from archsim.compile.tally import emitted, read
-from archsim.program import Sequence
+from archsim.sequences import Sequences, ints, starts
 
-__all__ = ["MOST_BUNDLES", "Bundle", "Reading", "Sequences", "Sink", "Source", "bundles", "likeness"]
+__all__ = ["MOST_BUNDLES", "Bundles", "Sink", "Source", "bundles", "likeness"]
 
 MOST_BUNDLES = 6
 """The bundles that one source always keeps apart."""
@@ -80,55 +80,34 @@ class Sink:
     keeps: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """A sink of a bundle, by its place among all sinks, and the running totals of tokens that it needs and frees."""
+class Bundles(NamedTuple):
+    """Bundles, and the sinks that read them, by places among all sources and all sinks.
 
-    sink: int
-    need: Sequence
-    free: Sequence
+    Bundle k takes ``tokens[k]`` tokens an image of ``channels[k]`` values from ``source[k]``, by the sequence
+    ``emit[k]``; ``initial[k]`` of them lie ready.  It goes to each ``sink[i]`` of ``edges[k] <= i < edges[k + 1]``,
+    which needs and frees running totals of tokens by the sequences ``need[i]`` and ``free[i]``.
+    """
 
+    source: Ints
+    channels: Ints
+    initial: Ints
+    emit: Ints
+    tokens: Ints
+    edges: Ints
+    sink: Ints
+    need: Ints
+    free: Ints
 
-@dataclass(slots=True)
-class Bundle:
-    """What one source, given by its place among all sources, sends to the same sinks: ``channels`` values a token,
-    ``initial`` tokens lying ready."""
-
-    source: int
-    channels: int
-    initial: int
-    emit: Sequence
-    readings: list[Reading] = field(default_factory=list)
-
-
-class Sequences:
-    """Makes equal sequences one object, so that they are stored, compared and checked once."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[bytes, int], Sequence] = {}
-        self._sparse: dict[tuple[bytes, int], Sequence] = {}
-        self.values = 0
-        """The integers in all sequences together."""
-
-    def of_bytes(self, values: bytes, increment: int = 0) -> Sequence:
-        """The sequence of these values, of 8 bytes each."""
-        key = values, increment
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = Sequence.packing(values, increment)
-            self.values += len(found.table)
-        return found
-
-    def at_firings(self, rows: bytes, firings: int) -> Sequence:
-        """Of so many firings the tokens of each, given for those that have some: pairs of a firing and its tokens."""
-        key = rows, firings
-        found = self._sparse.get(key)
-        if found is None:
-            pairs = np.frombuffer(rows, np.int64).reshape(-1, 2)
-            tokens = np.zeros(firings, np.int64)
-            tokens[pairs[:, 0]] = pairs[:, 1]
-            found = self._sparse[key] = self.of_bytes(tokens.tobytes())
-        return found
+    @classmethod
+    def joined(cls, parts: Seq[Bundles]) -> Bundles:
+        """Those of all ``parts``, one after the other."""
+        readings = starts(np.concatenate([ints([]), *(np.diff(part.edges) for part in parts)]))
+        columns = {
+            name: np.concatenate([ints([]), *(getattr(part, name) for part in parts)])
+            for name in cls._fields
+            if name != "edges"
+        }
+        return cls(edges=readings, **columns)
 
 
 def likeness(sources: Seq[Source], sinks: Seq[Sink], pixels: int, cells: Cells | None = None) -> Hashable:
@@ -143,8 +122,8 @@ def likeness(sources: Seq[Source], sinks: Seq[Sink], pixels: int, cells: Cells |
 
 def bundles(
     sources: Seq[Source], sinks: Seq[Sink], pixels: int, sequences: Sequences, cells: Cells | None = None
-) -> Iterator[Bundle]:
-    """All that ``sources`` send to ``sinks``, over an image of ``pixels`` pixels.
+) -> Bundles:
+    """All that ``sources`` send to ``sinks``, over an image of ``pixels`` pixels, with numbers of ``sequences``.
 
     Where a source has too many bundles, those of each of ``cells`` are made one, by default all of them.
     """
@@ -155,6 +134,7 @@ def bundles(
     for number, sink in enumerate(sinks):
         readers[sink.channels, sink.initial, sink.keeps][sink.reads].append(number)
     signs: dict[tuple[_Key, ...], Ints] = {}
+    found: list[Bundles] = []
     for (low, high), senders in by_channels.items():
         overlaps: dict[tuple[int, int, int, bool], list[_Key]] = defaultdict(list)
         for key in readers:
@@ -166,7 +146,8 @@ def bundles(
             if tuple(keys) not in signs:
                 signs[tuple(keys)] = _signs([each.reads.pixels for each in alike], pixels)
             sending = {number: sources[number] for number in senders}
-            yield from _between(sending, alike, signs[tuple(keys)], last - first, sequences, cells)
+            found += _between(sending, alike, signs[tuple(keys)], last - first, sequences, cells)
+    return Bundles.joined(found)
 
 
 class _Alike(NamedTuple):
@@ -198,8 +179,8 @@ def _between(
     channels: int,
     sequences: Sequences,
     cells: Cells | None,
-) -> list[Bundle]:
-    """The bundles between sources of the same channels and readers of the same channels."""
+) -> list[Bundles]:
+    """The bundles between sources of the same channels and readers of the same channels, if there are any."""
     pixels, sender = flat([source.pixels for source in senders.values()])
     owner = np.full(len(signs), -1, np.int64)
     owner[pixels] = sender
@@ -208,16 +189,37 @@ def _between(
     if not sent.any():
         return []
     pixels, sender = pixels[sent], sender[sent]
-    made = _emitted(senders, bundle[pixels], np.flatnonzero(sent), sender, channels, readers[0].initial, sequences)
     initial, keeps = readers[0].initial, readers[0].keeps
+    source, emit = _emitted(senders, bundle[pixels], np.flatnonzero(sent), sender, sequences)
+    of_bundle, sink, need, free = _readings(readers, bundle, sequences, initial=initial, keeps=keeps)
+    same = np.ones_like(source)
+    tokens = np.bincount(bundle[pixels], minlength=len(source))
+    edges = starts(np.bincount(of_bundle, minlength=len(source)))
+    order = np.argsort(of_bundle, kind="stable")
+    return [
+        Bundles(source, channels * same, initial * same, emit, tokens, edges, sink[order], need[order], free[order])
+    ]
+
+
+def _readings(
+    readers: list[_Alike], bundle: Ints, sequences: Sequences, *, initial: int, keeps: bool
+) -> tuple[Ints, Ints, Ints, Ints]:
+    """Who reads what: bundle, sink, and the sequences that it needs and frees by; readers in their order."""
+    counts = ints([len(alike.sinks) for alike in readers])
+    sinks, first = ints([sink for alike in readers for sink in alike.sinks]), starts(counts)[:-1]
+    found: list[tuple[Ints, Ints, Ints, Ints]] = []
     for rows in read([alike.reads for alike in readers], bundle, initial=initial, keeps=keeps):
-        need, free = rows.need.tobytes(), rows.free.tobytes()
-        edges = (rows.start * rows.need.itemsize).tolist()
-        each = zip(rows.reader.tolist(), rows.bundle.tolist(), rows.size.tolist(), pairwise(edges), strict=True)
-        for reader, number, size, (start, end) in each:
-            needed, freed = sequences.of_bytes(need[start:end], size), sequences.of_bytes(free[start:end], size)
-            made[number].readings += [Reading(sink, needed, freed) for sink in readers[reader].sinks]
-    return made
+        needed, freed = rows.need.tobytes(), rows.free.tobytes()
+        edges, number = (rows.start * rows.need.itemsize).tolist(), sequences.of_bytes
+        each = list(zip(pairwise(edges), rows.size.tolist(), strict=True))
+        need, free = (
+            ints([number(totals[start:end], size) for (start, end), size in each]) for totals in (needed, freed)
+        )
+        times = counts[rows.reader]
+        at = np.arange(times.sum()) + np.repeat(first[rows.reader] - starts(times)[:-1], times)
+        found.append((np.repeat(rows.bundle, times), sinks[at], np.repeat(need, times), np.repeat(free, times)))
+    of_bundle, sink, need, free = (np.concatenate(column) for column in zip(*found, strict=True))
+    return of_bundle, sink, need, free
 
 
 def _merged(bundle: Ints, owner: Ints, signs: Ints, cells: Cells | None) -> Ints:
@@ -258,21 +260,15 @@ def _numbered(owner: Ints, signs: Ints) -> Ints:
 
 
 def _emitted(
-    senders: Mapping[int, Source],
-    bundle: Ints,
-    sent: Ints,
-    sender: Ints,
-    channels: int,
-    initial: int,
-    sequences: Sequences,
-) -> list[Bundle]:
-    """The bundles, still without readings; ``bundle`` and ``sender`` of each pixel that is sent, and its place
-    ``sent`` among the pixels of all senders."""
-    numbers, sources = list(senders), list(senders.values())
+    senders: Mapping[int, Source], bundle: Ints, sent: Ints, sender: Ints, sequences: Sequences
+) -> tuple[Ints, Ints]:
+    """The source of each bundle, and the sequence by which that emits its tokens; ``bundle`` and ``sender`` of each
+    pixel that is sent, and its place ``sent`` among the pixels of all senders."""
+    numbers, sources = ints(list(senders)), list(senders.values())
     at_end = np.array([source.at_end for source in sources])
-    each = np.array([source.each for source in sources], np.int64)
-    firings = np.array([source.firings for source in sources], np.int64)
-    sizes = np.array([source.pixels.size for source in sources], np.int64)
+    each = ints([source.each for source in sources])
+    firings = ints([source.firings for source in sources])
+    sizes = ints([source.pixels.size for source in sources])
     own = sent - (np.cumsum(sizes) - sizes)[sender]
     firing = np.where(at_end[sender], firings[sender] - 1, own // each[sender])
     for number, source in enumerate(sources):
@@ -283,7 +279,6 @@ def _emitted(
     sender_of[bundle] = sender
     made, start = emitted(bundle, firing, firings[sender_of])
     rows, edges = made.tobytes(), (start * made.itemsize * 2).tolist()
-    return [
-        Bundle(numbers[k], channels, initial, sequences.at_firings(rows[low:high], sources[k].firings))
-        for k, (low, high) in zip(sender_of.tolist(), pairwise(edges), strict=True)
-    ]
+    each_bundle = zip(pairwise(edges), firings[sender_of].tolist(), strict=True)
+    emit = ints([sequences.at_firings(rows[low:high], many) for (low, high), many in each_bundle])
+    return numbers[sender_of], emit

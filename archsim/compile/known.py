@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.compile.connect import Bundle, Sequences, Sink, Source, bundles, likeness
+from archsim.compile.connect import Bundles, Sink, Source, bundles, likeness
 from archsim.compile.deal import Shares, strip, strips
 from archsim.compile.reads import Intervals, Reads, Window, all_reads, reads_of
 from archsim.compile.regions import Cells
 from archsim.compile.streaming import Streamed, streamed
 from archsim.program import Program
+from archsim.sequences import Sequences
 
 __all__ = ["MOST_VALUES", "Known", "known"]
 
@@ -41,7 +42,7 @@ class Known:
         self._strips: dict[tuple[int, int, Shares], Intervals] = {}
         self._reads: dict[Hashable, Reads] = {}
         self._streamed: dict[Hashable, Streamed] = {}
-        self._bundles: dict[Hashable, list[Bundle]] = {}
+        self._bundles: dict[Hashable, Bundles] = {}
         self._least: dict[bytes, Ints] = {}
 
     def strip(self, rows: int, columns: int, share: Shares) -> Intervals:
@@ -82,10 +83,10 @@ class Known:
         """Other reads, which follow from ``key``."""
         return _kept(self._reads, key, make)
 
-    def bundles(self, sources: Seq[Source], sinks: Seq[Sink], pixels: int, cells: Cells | None = None) -> list[Bundle]:
+    def bundles(self, sources: Seq[Source], sinks: Seq[Sink], pixels: int, cells: Cells | None = None) -> Bundles:
         """All that ``sources`` send to ``sinks``, over an image of ``pixels`` pixels; not to be changed."""
         key = likeness(sources, sinks, pixels, cells)
-        return _kept(self._bundles, key, lambda: list(bundles(sources, sinks, pixels, self.sequences, cells)))
+        return _kept(self._bundles, key, lambda: bundles(sources, sinks, pixels, self.sequences, cells))
 
     def least(self, program: Program, make: Callable[[Program], Ints]) -> Ints:
         """The least capacities of a Program as ``make`` finds them, which hang on no time and no route."""

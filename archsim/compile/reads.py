@@ -22,6 +22,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.sequences import starts
 from archsim.workload.graph import Depth
 
 __all__ = [
@@ -37,7 +38,6 @@ __all__ = [
     "past_reads",
     "read_pixels",
     "reads_of",
-    "starts",
     "whole_reads",
 ]
 
@@ -105,11 +105,6 @@ class Intervals:
         index = np.searchsorted(self.low, bound, side="right") - 1
         inside = np.clip(bound - self.low[index], 0, self.high[index] - self.low[index])
         return np.where(index < 0, 0, self._before[np.maximum(index, 0)] + inside)
-
-
-def starts(counts: Ints) -> Ints:
-    """Where the values of each begin that has so many, and where all end."""
-    return np.concatenate(([0], np.cumsum(counts)))
 
 
 def flat(sets: Sequence[Intervals]) -> tuple[Ints, Ints]:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.compile.reads import Reads, flat, starts
+from archsim.compile.reads import Reads, flat
+from archsim.sequences import starts
 
 __all__ = ["Rows", "emitted", "read"]
 

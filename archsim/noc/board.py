@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from archsim.components.link import ChipLink
 from archsim.components.router import Router as RouterRow
 from archsim.noc.chip_network import chip_network
-from archsim.noc.failures import router_name
 from archsim.noc.topology import merged
+from archsim.noc.ways import step
 from archsim.spec.chip import Chip
 from archsim.units import duration_ps
 
@@ -79,7 +79,7 @@ class Board:
             cycles, period = link.get("cycles"), link.get("period") or 1
             if cycles is not None or period > 1:
                 hop = (self._router_cycles + (cycles or self.chip.noc.link_cycles)) * self._cycle
-                own[_step(a, b)] = LinkModel(hop, self.chip.noc.bandwidth.value / period)
+                own[step(a, b)] = LinkModel(hop, self.chip.noc.bandwidth.value / period)
         return own
 
     def model(self, key: LinkKey) -> LinkModel | None:
@@ -90,7 +90,7 @@ class Board:
     def wires(self) -> dict[str, tuple[float, float | None]]:
         """By its name on a chip, the length of each channel in tile pitches, and the J a flit that are its own."""
         edges = self.network.graph.edges(data=True)
-        return {" ".join(map(str, _step(a, b))): (link["length"], link.get("energy")) for a, b, link in edges}
+        return {" ".join(map(str, step(a, b))): (link["length"], link.get("energy")) for a, b, link in edges}
 
     @property
     def tiles(self) -> int:
@@ -162,7 +162,7 @@ class Board:
         steps = self._steps.get((start, end))
         if steps is None:
             routers = [start, *(node for node, _ in self.network.routing.path(start, end))]
-            steps = self._steps[start, end] = tuple(_step(a, b) for a, b in pairwise(routers))
+            steps = self._steps[start, end] = tuple(step(a, b) for a, b in pairwise(routers))
         return tuple(("channel", chip, *step) for step in steps)
 
     def entries(self, targets: list[int]) -> list[int | None]:
@@ -179,13 +179,3 @@ class Board:
         link at which each target hangs (-1 inside one tile)."""
         entries = self.entries(targets)
         return merged(self.path(source, target, entry) for target, entry in zip(targets, entries, strict=True))
-
-
-def _step(a: Router, b: Router) -> tuple[object, ...]:
-    """A channel as it is named within a chip: by the coordinates of its routers in a plane, or by their names."""
-    return (*_named(a), *_named(b))
-
-
-def _named(router: Router) -> tuple[object, ...]:
-    plane = isinstance(router, tuple) and len(router) == 2 and all(isinstance(part, int) for part in router)
-    return router if plane else (router_name(router),)

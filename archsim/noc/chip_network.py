@@ -17,6 +17,7 @@ from archsim.noc.fabric import Fabric
 from archsim.noc.failures import around_failures, named_link, without_links
 from archsim.noc.routing import Routing, routing
 from archsim.noc.topology import TOPOLOGIES, Graph, snake
+from archsim.noc.ways import Ways
 from archsim.spec.chip import Chip
 from archsim.spec.flit import FlitRouter
 from archsim.spec.noc import GRIDS, Noc
@@ -44,6 +45,11 @@ class ChipNetwork:
     def fabric(self) -> Fabric:
         """The network flit by flit.  CompileError that prints the cycle if its routes can deadlock."""
         return Fabric(self.graph, self.routing, self.keys)
+
+    @cached_property
+    def ways(self) -> Ways:
+        """The ways between its routers by numbers."""
+        return Ways(self.routers, self.ports, self.routing.path, self.graph.number_of_edges())
 
     @cached_property
     def _terminals(self) -> tuple[dict[int, int], dict[int, int]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Literal, Protocol
 
 from archsim import demand, jit
+from archsim.compile import routes
 from archsim.errors import ArchsimError
 from archsim.program import Program, Sequence, Stage
 from archsim.sim.outcome import Outcome, RecordsWanted
@@ -59,6 +60,7 @@ def make_ready(name: str | None = None) -> None:
     if chosen(name) == "compiled":
         one = Sequence.constant(1)
         program = Program((Stage("", 1, one, one),), ())
+        routes.make_ready()
         demand.run(program.arrays, compiled=True)
         engine("compiled")(program)
 

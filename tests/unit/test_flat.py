@@ -8,19 +8,44 @@ import numpy as np
 import pytest
 
 from archsim.errors import ProgramError
-from archsim.flat import Columns, Ends, Route
-from archsim.program import End, Flow, Link, Program, Sequence, Stage
+from archsim.flat import Columns, Ends, Route, Trees
+from archsim.program import Link, Program, Sequence, Stage
+from archsim.sequences import Sequences, ints, starts
 from tests.property.programs import random_program
 
 EACH = Sequence((1,), 1)
 
 
 def in_columns(program: Program) -> Program:
-    columns = Columns()
-    for flow in program.flows:
-        ends = Ends(*zip(*[(e.stage, e.need, e.free, e.capacity, e.node) for e in flow.ends], strict=True))
-        columns.flow(flow.name, flow.source, flow.emit, ends, Route.of(flow.route), flow.initial, flow.bits)
-    return Program.of_columns(program.stages, columns, program.links)
+    """The same Program from columns: every third flow alone with its hops, the others together and their hops as trees,
+    but for the first ones of each."""
+    sequences = Sequences()
+    columns = Columns(sequences)
+    routed: list[int] = []
+    trees: list[list[int]] = [[], [], [], []]
+    counts: list[int] = []
+    for number, flow in enumerate(program.flows):
+        ends = [(e.stage, sequences.of(e.need), sequences.of(e.free), e.capacity, e.node) for e in flow.ends]
+        emit, own = sequences.of(flow.emit), min(number % 4, len(flow.route))
+        if number % 3 == 0:
+            own = len(flow.route)
+        if number % 3 == 1:
+            own = 0
+            each = [ints([value]) for value in (flow.source, emit, len(ends))]
+            more = [ints([value]) for value in (flow.initial, flow.bits)]
+            columns.flows([flow.name], *each, [ints(of) for of in zip(*ends, strict=True)], *more)
+        else:
+            lists = Ends(*zip(*ends, strict=True))
+            columns.flow(flow.name, flow.source, emit, lists, Route.of(flow.route[:own]), flow.initial, flow.bits)
+        if number % 3:
+            routed.append(number)
+            counts.append(len(flow.route) - own)
+            for hop in flow.route[own:]:
+                for column, value in zip(trees, (hop.link, hop.serialisation, hop.parent - own), strict=False):
+                    column.append(value)
+            trees[3] += [end.node - own for end in flow.ends]
+    grown = Trees(ints(routed), starts(counts), *map(ints, trees))
+    return Program.of_columns(program.stages, columns, program.links, grown)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -49,8 +74,9 @@ def test_records_are_made_when_they_are_first_asked_for_and_are_those_of_what_wa
 
 
 def test_what_breaks_the_rules_is_refused_in_columns_too() -> None:
-    columns = Columns()
-    columns.flow("f", 0, EACH, Ends([1], [EACH], [EACH], [1], [-1]), Route())
+    sequences = Sequences()
+    each, columns = sequences.of(EACH), Columns(sequences)
+    columns.flow("f", 0, each, Ends([1], [each], [each], [1], [-1]), Route())
     stages = tuple(Stage(name, 1, Sequence.constant(1), Sequence.constant(1)) for name in "ab")
     with pytest.raises(ProgramError, match="flow 'f': emit must be periodic"):
         Program.of_columns(stages, columns, (Link("l", 1),))
@@ -59,14 +85,3 @@ def test_what_breaks_the_rules_is_refused_in_columns_too() -> None:
 def test_a_program_has_no_other_names() -> None:
     with pytest.raises(AttributeError, match="stream"):
         _ = random_program(0).stream  # type: ignore[attr-defined]
-
-
-def test_a_packed_sequence_is_equal_to_one_of_its_values() -> None:
-    values = np.array([0, 1, 1, 3], np.int64)
-    packed = Sequence.packing(values.tobytes(), 4)
-    assert packed == Sequence((0, 1, 1, 3), 4)
-    assert hash(packed) == hash(Sequence((0, 1, 1, 3), 4))
-    ends = (End(1, packed, Sequence((0, 1, 1, 3), 4), 1),)
-    stages = tuple(Stage(name, 1, Sequence.constant(1), Sequence.constant(1)) for name in "ab")
-    made = Program(stages, (Flow("f", 0, Sequence.constant(1), ends),))
-    assert made.arrays.end_need[0] == made.arrays.end_free[0]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
+from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsim.compile.connect import Sequences, Sink, Source, bundles
+from archsim.compile.connect import Sink, Source, bundles
 from archsim.compile.deal import strip
 from archsim.compile.reads import Window, reads_of
+from archsim.program import Sequence
+from archsim.sequences import Sequences
 
 
 @st.composite
@@ -43,6 +47,37 @@ def cases(draw: st.DrawFn) -> tuple[list[Source], list[Sink], int]:
     return sources, sinks, rows * columns
 
 
+class Reading(NamedTuple):
+    """A sink by its place, and what it needs and frees."""
+
+    sink: int
+    need: Sequence
+    free: Sequence
+
+
+class Bundle(NamedTuple):
+    """One of several bundles as a record."""
+
+    source: int
+    channels: int
+    initial: int
+    tokens: int
+    emit: Sequence
+    readings: list[Reading]
+
+
+def made_of(sources: list[Source], sinks: list[Sink], pixels: int) -> list[Bundle]:
+    """The bundles one by one."""
+    known = Sequences()
+    b = bundles(sources, sinks, pixels, known)
+    readings = [Reading(int(s), known[n], known[f]) for s, n, f in zip(b.sink, b.need, b.free, strict=True)]
+    each = zip(b.source, b.channels, b.initial, b.tokens, b.emit, pairwise(b.edges), strict=True)
+    return [
+        Bundle(int(source), int(channels), int(initial), int(tokens), known[emit], readings[first:past])
+        for source, channels, initial, tokens, emit, (first, past) in each
+    ]
+
+
 @settings(max_examples=60)
 @given(cases())
 def test_every_pixel_and_channel_that_a_sink_reads_comes_once_from_the_source_that_makes_it(case):
@@ -50,9 +85,10 @@ def test_every_pixel_and_channel_that_a_sink_reads_comes_once_from_the_source_th
     sources, sinks, pixels = case
     got: dict[tuple[int, int], int] = {}
     pairs: set[tuple[int, int, int]] = set()
-    made = list(bundles(sources, sinks, pixels, Sequences()))
+    made = made_of(sources, sinks, pixels)
     for number, bundle in enumerate(made):
         tokens = bundle.emit.total(sources[bundle.source].firings)
+        assert tokens == bundle.tokens
         assert tokens > 0
         assert bundle.readings
         for reading in bundle.readings:
@@ -77,7 +113,7 @@ def test_every_pixel_and_channel_that_a_sink_reads_comes_once_from_the_source_th
 @given(cases())
 def test_tokens_needed_and_freed_are_those_of_the_pixels_below_the_bounds(case):
     sources, sinks, pixels = case
-    for bundle in bundles(sources, sinks, pixels, Sequences()):
+    for bundle in made_of(sources, sinks, pixels):
         source = sources[bundle.source]
         total = bundle.emit.total(source.firings)
         readers = [set(sinks[reading.sink].reads.pixels.numbers.tolist()) for reading in bundle.readings]
@@ -102,7 +138,7 @@ def test_pixels_that_the_same_sinks_read_travel_as_one_multicast():
     left = reads_of(window, strip(1, 4, Fraction(0), Fraction(1, 2)), 1)
     right = reads_of(window, strip(1, 4, Fraction(1, 2), Fraction(1)), 1)
     sinks = [Sink(1, 1, (0, 2), left), Sink(2, 2, (0, 2), right), Sink(3, 3, (0, 2), reads_of(window, whole, 1))]
-    made = list(bundles([source], sinks, 4, Sequences()))
+    made = made_of([source], sinks, 4)
     assert [(b.channels, b.emit.table, [sinks[r.sink].stage for r in b.readings]) for b in made] == [
         (2, (1, 1, 0, 0), [1, 3]),
         (2, (0, 0, 1, 1), [2, 3]),
@@ -114,7 +150,7 @@ def test_pixels_that_the_same_sinks_read_travel_as_one_multicast():
 def test_a_source_that_puts_out_all_at_the_end_does_so_in_its_last_firing():
     whole = strip(1, 1, Fraction(0), Fraction(1))
     source = Source(0, 0, (0, 8), whole, (Fraction(0), Fraction(1)), 1, 5, at_end=True)
-    (bundle,) = bundles([source], [Sink(1, 1, (0, 8), reads_of(Window(1, 1, 1), whole, 1))], 1, Sequences())
+    (bundle,) = made_of([source], [Sink(1, 1, (0, 8), reads_of(Window(1, 1, 1), whole, 1))], 1)
     assert bundle.emit.table == (0, 0, 0, 0, 1)
 
 
@@ -123,17 +159,8 @@ def test_initial_tokens_stand_before_the_first_pixel_and_a_firing_that_reads_not
     plain = reads_of(Window(1, 3, 3), steps, 1)
     state = type(plain)(plain.pixels, plain.need - 1, plain.need - 1)  # step n reads what step n - 1 put out
     source = Source(0, 0, (0, 4), steps, (Fraction(0), Fraction(1)), 1, 3)
-    (bundle,) = bundles([source], [Sink(0, 0, (0, 4), state, initial=1)], 3, Sequences())
+    (bundle,) = made_of([source], [Sink(0, 0, (0, 4), state, initial=1)], 3)
     (reading,) = bundle.readings
     assert bundle.initial == 1
     assert reading.need.table == (0, 2, 3)
     assert reading.free.table == (1, 2, 4)
-
-
-def test_equal_sequences_are_one_object():
-    sequences = Sequences()
-    first = strip(1, 3, Fraction(0), Fraction(1)).numbers
-    once = sequences.of_bytes(first.tobytes(), 3)
-    assert once.table == (0, 1, 2)
-    assert sequences.of_bytes(first.tobytes(), 3) is once
-    assert sequences.of_bytes(first.tobytes(), 4) is not once
