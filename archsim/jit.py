@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-__all__ = ["MISSING", "either", "entry", "helper", "leading_zeros", "prefetch", "trailing_zeros"]
+__all__ = ["MISSING", "either", "entry", "helper", "leading_zeros", "prefetch", "trailing_zeros", "words_of"]
 
 MISSING = ""
 """Why Numba cannot be imported; empty where it can."""
@@ -118,26 +118,42 @@ def _instruction(name: str) -> Callable[[int], int]:
     return cast("Callable[[int], int]", intrinsic(typed))
 
 
+def _words_of() -> Callable[[Any], Any]:
+    """The words of a contiguous int64 array, without the array: read and written like it, but only an address, which
+    costs nothing to hand to a helper, while of an array the references are counted twice at each call.  The caller
+    holds the array meanwhile, and no index may be below 0."""
+    intrinsic: Any = numba.extending.intrinsic
+    types: Any = numba.types
+
+    def typed(_: object, array: Any) -> tuple[object, Callable[..., object]]:
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> object:
+            return context.make_array(signature.args[0])(context, builder, values[0]).data
+
+        return types.CPointer(types.int64)(array), generate
+
+    return cast("Callable[[Any], Any]", intrinsic(typed))
+
+
 def _prefetching() -> Callable[[Any, int], None]:
-    """LLVM's ``prefetch``: the word of that place in an array will soon be read and written."""
+    """LLVM's ``prefetch``: the word of that place, of the words of an array, will soon be read and written."""
     intrinsic: Any = numba.extending.intrinsic
 
-    def typed(_: object, array: Any, place: object) -> tuple[object, Callable[..., object]]:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> object:
-            data = context.make_array(signature.args[0])(context, builder, values[0]).data
-            address = builder.bitcast(builder.gep(data, [values[1]]), llvmlite.ir.IntType(8).as_pointer())
+    def typed(_: object, words: Any, place: object) -> tuple[object, Callable[..., object]]:
+        def generate(context: Any, builder: Any, _: object, values: Any) -> object:
+            address = builder.bitcast(builder.gep(values[0], [values[1]]), llvmlite.ir.IntType(8).as_pointer())
             number = llvmlite.ir.IntType(32)
             kind = llvmlite.ir.FunctionType(llvmlite.ir.VoidType(), [address.type, number, number, number])
             prefetch = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
             builder.call(prefetch, [address, number(1), number(3), number(1)])  # to write, to keep, and it is data
             return context.get_dummy_value()
 
-        return numba.void(array, numba.int64), generate
+        return numba.void(words, numba.int64), generate
 
     return cast("Callable[[Any, int], None]", intrinsic(typed))
 
 
 if not MISSING:
+    words_of = _words_of()
     prefetch = _prefetching()
     trailing_zeros = _instruction("cttz")
     leading_zeros = _instruction("ctlz")
