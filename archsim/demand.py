@@ -4,14 +4,14 @@ A stage without consumers always wants to fire; another fires only for tokens th
 which wants to fire lacks.  Tokens are delivered at once, and what a firing frees is freed after it has reserved
 its outputs.  A stage whose consumers have all finished fires the rest of its firings.
 
-The functions work on tables of rows with named fields: arrays of records when Numba compiles them, for large
-Programs; lists of objects when they run as plain Python, where compiling would take longer.
+The state is one sequence of words, ``m``: of an array when Numba compiles the functions, for large Programs; of a
+list when they run as plain Python, where compiling would take longer.  It holds rows of fields, and lists of addresses;
+a row is named by its address, so ``m[e + PEAK]`` is a field of end ``e``.
 """
 
 from __future__ import annotations
 
 from heapq import heappop, heappush
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from archsim import jit
 from archsim.program import ProgramArrays
+from archsim.sequences import ints, starts
 
 __all__ = ["Totals", "run"]
 
@@ -48,234 +49,249 @@ def run(a: ProgramArrays, *, compiled: bool | None = None) -> Totals:
     if compiled is None:
         compiled = int(a.stage_firings.sum()) >= COMPILED_FROM
     compiled = compiled and not jit.MISSING
-    t = _tables(a, compiled)
-    (_drive_compiled if compiled else _drive)(t)
+    m, at = _words(a, compiled)
+    if compiled:
+        _drive_compiled(m)
+    else:
+        words = m.tolist()
+        _drive(words)
+        m = np.array(words, np.int64)
+    stages, flows, ends = (m[at[name] : at[name] + count * row] for name, count, row in _counts(a))
     return Totals(
-        fired=_column(t.stages, "fired"),
-        emitted=_column(t.flows, "emitted"),
-        freed=_column(t.ends, "freed"),
-        peak=_column(t.ends, "peak"),
+        fired=stages[FIRED::STAGE_ROW].copy(),
+        emitted=flows[EMITTED::FLOW_ROW].copy(),
+        freed=ends[FREED::END_ROW].copy(),
+        peak=ends[PEAK::END_ROW].copy(),
     )
 
 
-class _Tables(NamedTuple):
-    """The Program and the state of its untimed run.
+# The header: how many stages there are, and where these begin: their rows, a list of them with consumers before their
+# sources where no cycle forbids it, and room for a stack of stages.
+STAGES, FIRST_STAGE, ORDER, STACK = range(4)
+HEADER = 4
 
-    Stage: its inputs are ``inputs[row.input : row.inputs_end]``, end numbers, and likewise its outputs, flow
-    numbers; ``open`` counts the ends of its flows at other stages with firings left; ``active`` is 1 while it
-    wants to fire, and ``lacking`` counts the inputs that its coming firing then lacks.
-    Flow: ``wanted`` is the largest total that a firing has asked for.
-    End: ``awaited`` is the total that the coming firing lacks, 0 when it lacks nothing.
-    """
+# A stage.  Words from INPUT to INPUTS_END are addresses of ends, those from OUTPUT to OUTPUTS_END of flows.  FOREIGN
+# counts the ends at it of other stages' flows, OPEN the ends of its flows at other stages with firings left; ACTIVE is
+# 1 while it wants to fire, and LACKING counts the inputs that its coming firing then lacks.
+FIRINGS, FIRED, INPUT, INPUTS_END, OUTPUT, OUTPUTS_END, RANK, FOREIGN, OPEN, ACTIVE, LACKING = range(11)
+STAGE_ROW = 11
 
-    stages: Any
-    flows: Any
-    ends: Any
-    sequences: Any
-    inputs: Any
-    outputs: Any
-    order: Any  # stages, consumers before their sources where no cycle forbids it
-    pool: Any
-    stack: Any
+# A flow.  Its ends are the rows from FLOW_END to FLOW_ENDS; WANTED is the largest total that a firing has asked for.
+EMIT, FLOW_END, FLOW_ENDS, EMITTED, WANTED = range(5)
+FLOW_ROW = 5
+
+# An end.  AWAITED is the total that the coming firing lacks, 0 when it lacks nothing.
+FLOW, SOURCE, CONSUMER, NEED, FREE, PEAK, FREED, AWAITED = range(8)
+END_ROW = 8
+
+# A sequence; TABLE is where its values begin.
+TABLE, PERIOD, INCREMENT, OFFSET = range(4)
+SEQUENCE_ROW = 4
 
 
-def _tables(a: ProgramArrays, compiled: bool) -> _Tables:
+def _counts(a: ProgramArrays) -> tuple[tuple[str, int, int], ...]:
+    """The kinds of rows, how many there are, and the words of each."""
+    stages, flows, ends = len(a.stage_firings), len(a.flow_source), len(a.end_flow)
+    return ("stages", stages, STAGE_ROW), ("flows", flows, FLOW_ROW), ("ends", ends, END_ROW)
+
+
+def _words(a: ProgramArrays, compiled: bool) -> tuple[Ints, dict[str, int]]:
+    """The state before the first firing, and where its parts begin."""
+    sizes = {name: count * row for name, count, row in _counts(a)}
+    stages, ends = len(a.stage_firings), len(a.end_flow)
+    sizes |= {"sequences": len(a.q_start) * SEQUENCE_ROW, "inputs": ends, "outputs": len(a.stage_out)}
+    sizes |= {"order": stages, "stack": stages, "pool": len(a.pool)}
+    begins = HEADER + starts(list(sizes.values()))
+    at = dict(zip(sizes, begins[:-1].tolist(), strict=True))
+    m = np.zeros(begins[-1], np.int64)
+    order = _consumers_first(a, compiled)
+    m[:HEADER] = stages, at["stages"], at["order"], at["stack"]
+    m[at["inputs"] :][:ends] = at["ends"] + END_ROW * a.stage_in
+    m[at["outputs"] :][: len(a.stage_out)] = at["flows"] + FLOW_ROW * a.stage_out
+    m[at["order"] :][:stages] = at["stages"] + STAGE_ROW * order
+    m[at["pool"] :] = a.pool
     source = a.flow_source[a.end_flow]
     foreign = source != a.end_stage
-    stages = len(a.stage_firings)
-    order = _consumers_first(a)
-    rows = (
-        _rows(
-            stages,
-            firings=a.stage_firings,
-            input=a.stage_in_ptr[:-1],
-            inputs_end=a.stage_in_ptr[1:],
-            output=a.stage_out_ptr[:-1],
-            outputs_end=a.stage_out_ptr[1:],
-            rank=np.argsort(order),
-            foreign=np.bincount(a.end_stage[foreign], minlength=stages),
-            open=np.bincount(source[foreign & (a.stage_firings[a.end_stage] > 0)], minlength=stages),
-            fired=0,
-            active=0,
-            lacking=0,
-        ),
-        _rows(
-            len(a.flow_source),
-            emit=a.flow_emit,
-            end=a.flow_end_ptr[:-1],
-            ends_end=a.flow_end_ptr[1:],
-            emitted=a.flow_initial,
-            wanted=0,
-        ),
-        _rows(
-            len(a.end_flow),
-            flow=a.end_flow,
-            source=source,
-            consumer=a.end_stage,
-            need=a.end_need,
-            free=a.end_free,
-            peak=a.flow_initial[a.end_flow],
-            freed=0,
-            awaited=0,
-        ),
-        _rows(len(a.q_start), start=a.q_start, period=a.q_period, increment=a.q_increment, offset=a.q_offset),
+    rows = {name: m[at[name] :][: count * row].reshape(count, row) for name, count, row in _counts(a)}
+    stage, flow, end = rows["stages"], rows["flows"], rows["ends"]
+    stage[:, FIRINGS] = a.stage_firings
+    stage[:, INPUT], stage[:, INPUTS_END] = at["inputs"] + a.stage_in_ptr[:-1], at["inputs"] + a.stage_in_ptr[1:]
+    stage[:, OUTPUT], stage[:, OUTPUTS_END] = at["outputs"] + a.stage_out_ptr[:-1], at["outputs"] + a.stage_out_ptr[1:]
+    stage[order, RANK] = np.arange(stages)
+    stage[:, FOREIGN] = np.bincount(a.end_stage[foreign], minlength=stages)
+    stage[:, OPEN] = np.bincount(source[foreign & (a.stage_firings[a.end_stage] > 0)], minlength=stages)
+    flow[:, EMIT] = at["sequences"] + SEQUENCE_ROW * a.flow_emit
+    flow[:, FLOW_END], flow[:, FLOW_ENDS] = (
+        at["ends"] + END_ROW * of for of in (a.flow_end_ptr[:-1], a.flow_end_ptr[1:])
     )
-    columns = (a.stage_in, a.stage_out, order, a.pool, np.zeros(stages, np.int64))
-    if compiled:
-        return _Tables(*rows, *columns)
-    return _Tables(*(_objects(table) for table in rows), *(column.tolist() for column in columns))
+    flow[:, EMITTED] = a.flow_initial
+    end[:, FLOW] = at["flows"] + FLOW_ROW * a.end_flow
+    end[:, SOURCE], end[:, CONSUMER] = (at["stages"] + STAGE_ROW * of for of in (source, a.end_stage))
+    end[:, NEED], end[:, FREE] = (at["sequences"] + SEQUENCE_ROW * of for of in (a.end_need, a.end_free))
+    end[:, PEAK] = a.flow_initial[a.end_flow]
+    sequence = m[at["sequences"] :][: sizes["sequences"]].reshape(-1, SEQUENCE_ROW)
+    sequence[:] = np.stack((at["pool"] + a.q_start, a.q_period, a.q_increment, a.q_offset), axis=1)
+    return m, at
 
 
-def _rows(count: int, **fields: Any) -> Any:
-    table = np.zeros(count, [(name, np.int64) for name in fields])
-    for name, values in fields.items():
-        table[name] = values
-    return table
-
-
-def _objects(table: Any) -> list[SimpleNamespace]:
-    return [SimpleNamespace(**dict(zip(table.dtype.names, row, strict=True))) for row in table.tolist()]
-
-
-def _column(table: Any, name: str) -> Ints:
-    if isinstance(table, np.ndarray):
-        return table[name].copy()
-    return np.fromiter((getattr(row, name) for row in table), np.int64)
-
-
-def _consumers_first(a: ProgramArrays) -> Ints:
+def _consumers_first(a: ProgramArrays, compiled: bool) -> Ints:
     """All stages in the order in which a depth-first walk along the flows leaves them."""
-    edges = np.unique(np.stack([a.flow_source[a.end_flow], a.end_stage], axis=1), axis=0)
-    consumers: list[list[int]] = [[] for _ in a.stage_firings]
-    for source, consumer in edges.tolist():
-        consumers[source].append(consumer)
-    order: list[int] = []
-    seen = [False] * len(consumers)
-    for first in range(len(consumers)):
-        path = [] if seen[first] else [(first, iter(consumers[first]))]
-        seen[first] = True
-        while path:
-            stage, rest = path[-1]
-            following = next((consumer for consumer in rest if not seen[consumer]), None)
-            if following is None:
-                order.append(stage)
-                path.pop()
-            else:
-                seen[following] = True
-                path.append((following, iter(consumers[following])))
-    return np.array(order, np.int64)
+    stages = len(a.stage_firings)
+    source, consumer = np.divmod(np.unique(a.flow_source[a.end_flow] * stages + a.end_stage), max(1, stages))
+    following = starts(np.bincount(source, minlength=stages))
+    columns = following[:-1].copy(), following[1:], consumer, np.zeros(stages, np.int64), np.full(stages, -1)
+    if compiled:
+        return np.asarray(_walk_compiled(*columns), np.int64)
+    return ints(_walk(*(column.tolist() for column in columns)))
 
 
 @jit.either
-def _value(t: _Tables, number: int, n: int) -> int:
-    sequence = t.sequences[number]
-    place = sequence.start + n % sequence.period
-    return t.pool[place] + sequence.offset + sequence.increment * (n // sequence.period)  # type: ignore[no-any-return]
+def _walk(following: Any, ends: Any, consumer: Any, order: Any, before: Any) -> Any:
+    """Write into ``order`` which stages a depth-first walk leaves, one after the other.
+
+    Those of ``consumer`` from ``following[s]`` to ``ends[s]`` are still to be looked at from stage s.  The walk came to
+    it from stage ``before[s]``, from itself if it began there; below 0 it has not been there.
+    """
+    left = 0
+    for first in range(len(order)):
+        if before[first] >= 0:
+            continue
+        before[first] = s = first
+        while True:
+            if following[s] < ends[s]:
+                other = consumer[following[s]]
+                following[s] += 1
+                if before[other] < 0:
+                    before[other] = s
+                    s = other
+                continue
+            order[left] = s
+            left += 1
+            if before[s] == s:
+                break
+            s = before[s]
+    return order
 
 
 @jit.either
-def _turn(t: _Tables, number: int) -> int:
+def _value(m: Any, sequence: int, n: int) -> int:
+    value: int = m[m[sequence + TABLE] + n % m[sequence + PERIOD]]
+    return value + m[sequence + OFFSET] + m[sequence + INCREMENT] * (n // m[sequence + PERIOD])  # type: ignore[no-any-return]
+
+
+@jit.either
+def _turn(m: Any, s: int) -> int:
     """The place in the queue of firings that are possible and wanted: a number that modulo stages is the rank.
 
     A consumer goes before its sources, so that tokens are used before there are more.  Stages that need nobody's
     tokens come last, that which is least far first, so that none floods what another's tokens must complete.
     """
-    stage = t.stages[number]
-    if stage.foreign > 0:
-        return stage.rank  # type: ignore[no-any-return]
-    return ((stage.fired << 32) // stage.firings + 1) * len(t.stages) + stage.rank  # type: ignore[no-any-return]
+    rank: int = m[s + RANK]
+    if m[s + FOREIGN] > 0:
+        return rank
+    return ((m[s + FIRED] << 32) // m[s + FIRINGS] + 1) * m[STAGES] + rank  # type: ignore[no-any-return]
 
 
 @jit.either
-def _activate(t: _Tables, ready: list[int], number: int) -> None:
+def _activate(m: Any, ready: list[int], s: int) -> None:
     """The stage wants to fire, and so do those whose tokens it lacks, and so on."""
-    t.stages[number].active = 1
-    t.stack[0] = number
+    m[s + ACTIVE] = 1
+    stack = m[STACK]
+    m[stack] = s
     height = 1
     while height > 0:
         height -= 1
-        number = t.stack[height]
-        stage = t.stages[number]
-        stage.lacking = 0
-        for place in range(stage.input, stage.inputs_end):
-            end = t.ends[t.inputs[place]]
-            flow = t.flows[end.flow]
-            need = _value(t, end.need, stage.fired)
-            if flow.emitted < need:
-                stage.lacking += 1
-                end.awaited = need
-                flow.wanted = max(flow.wanted, need)
-                source = t.stages[end.source]
-                if source.active == 0 and source.fired < source.firings:
-                    source.active = 1
-                    t.stack[height] = end.source
+        s = m[stack + height]
+        lacking = 0
+        for place in range(m[s + INPUT], m[s + INPUTS_END]):
+            e = m[place]
+            f = m[e + FLOW]
+            need = _value(m, m[e + NEED], m[s + FIRED])
+            if m[f + EMITTED] < need:
+                lacking += 1
+                m[e + AWAITED] = need
+                m[f + WANTED] = max(m[f + WANTED], need)
+                source = m[e + SOURCE]
+                if m[source + ACTIVE] == 0 and m[source + FIRED] < m[source + FIRINGS]:
+                    m[source + ACTIVE] = 1
+                    m[stack + height] = source
                     height += 1
-        if stage.lacking == 0:
-            heappush(ready, _turn(t, number))
+        m[s + LACKING] = lacking
+        if lacking == 0:
+            heappush(ready, _turn(m, s))
 
 
 @jit.either
-def _fire(t: _Tables, ready: list[int], number: int) -> None:
+def _fire(m: Any, ready: list[int], s: int) -> None:
     """One firing, and what it makes possible."""
-    stage = t.stages[number]
-    n = stage.fired
-    stage.fired = n + 1
-    wanted = stage.open <= 0
-    for place in range(stage.output, stage.outputs_end):
-        flow = t.flows[t.outputs[place]]
-        flow.emitted += _value(t, flow.emit, n)
-        wanted = wanted or flow.emitted < flow.wanted
-        for e in range(flow.end, flow.ends_end):
-            end = t.ends[e]
-            end.peak = max(end.peak, flow.emitted - end.freed)
-            if 0 < end.awaited <= flow.emitted:
-                end.awaited = 0
-                t.stages[end.consumer].lacking -= 1
-                if t.stages[end.consumer].lacking == 0:
-                    heappush(ready, _turn(t, end.consumer))
-    for place in range(stage.input, stage.inputs_end):
-        end = t.ends[t.inputs[place]]
-        end.freed = _value(t, end.free, n)
-    if stage.fired == stage.firings:
-        _finish(t, ready, number)
+    n = m[s + FIRED]
+    m[s + FIRED] = n + 1
+    wanted = m[s + OPEN] <= 0
+    for place in range(m[s + OUTPUT], m[s + OUTPUTS_END]):
+        f = m[place]
+        emitted = m[f + EMITTED] + _value(m, m[f + EMIT], n)
+        m[f + EMITTED] = emitted
+        wanted = wanted or emitted < m[f + WANTED]
+        for e in range(m[f + FLOW_END], m[f + FLOW_ENDS], END_ROW):
+            m[e + PEAK] = max(m[e + PEAK], emitted - m[e + FREED])
+            if 0 < m[e + AWAITED] <= emitted:
+                m[e + AWAITED] = 0
+                consumer = m[e + CONSUMER]
+                m[consumer + LACKING] -= 1
+                if m[consumer + LACKING] == 0:
+                    heappush(ready, _turn(m, consumer))
+    for place in range(m[s + INPUT], m[s + INPUTS_END]):
+        e = m[place]
+        m[e + FREED] = _value(m, m[e + FREE], n)
+    if n + 1 == m[s + FIRINGS]:
+        _finish(m, ready, s)
     elif wanted:
-        _activate(t, ready, number)
+        _activate(m, ready, s)
     else:
-        stage.active = 0
+        m[s + ACTIVE] = 0
 
 
 @jit.either
-def _finish(t: _Tables, ready: list[int], number: int) -> None:
+def _finish(m: Any, ready: list[int], s: int) -> None:
     """The sources of which this was the last consumer fire the rest of their firings for nobody."""
-    stage = t.stages[number]
-    for place in range(stage.input, stage.inputs_end):
-        end = t.ends[t.inputs[place]]
-        source = t.stages[end.source]
-        if end.source != number:
-            source.open -= 1
-            if source.open == 0 and source.active == 0 and source.fired < source.firings:
-                _activate(t, ready, end.source)
+    for place in range(m[s + INPUT], m[s + INPUTS_END]):
+        source = m[m[place] + SOURCE]
+        if source != s:
+            m[source + OPEN] -= 1
+            if m[source + OPEN] == 0 and m[source + ACTIVE] == 0 and m[source + FIRED] < m[source + FIRINGS]:
+                _activate(m, ready, source)
 
 
-def _drive(t: _Tables) -> None:
+@jit.either
+def _drive(m: Any) -> None:
     """Fire all that can fire."""
-    entry = len(t.stages)
-    ready = [entry]  # Numba learns the type of the list from this
+    first, stages = m[FIRST_STAGE], m[STAGES]
+    ready = [stages]  # Numba learns the type of the list from this
     ready.pop()
-    for number in range(len(t.stages)):
-        if t.stages[number].open == 0 and t.stages[number].firings > 0:
-            _activate(t, ready, number)
+    for s in range(first, first + stages * STAGE_ROW, STAGE_ROW):
+        if m[s + OPEN] == 0 and m[s + FIRINGS] > 0:
+            _activate(m, ready, s)
+    entry = first + stages * STAGE_ROW
     while True:
-        while ready:
-            _fire(t, ready, t.order[heappop(ready) % len(t.stages)])
+        while len(ready) > 0:
+            _fire(m, ready, m[m[ORDER] + heappop(ready) % stages])
         # What is left is a cycle of consumers, or is stuck.  Compilers number stages from the input on.
-        entry -= 1
-        if entry < 0:
+        entry -= STAGE_ROW
+        if entry < first:
             return
-        stage = t.stages[entry]
-        if stage.active == 0 and stage.fired < stage.firings:
-            stage.open = 0
-            _activate(t, ready, entry)
+        if m[entry + ACTIVE] == 0 and m[entry + FIRED] < m[entry + FIRINGS]:
+            m[entry + OPEN] = 0
+            _activate(m, ready, entry)
 
 
-_drive_compiled = jit.entry("the sizing of buffers", seconds=3)(_drive)
+_compiled = jit.entry("the sizing of buffers", seconds=3)
+
+
+@_compiled
+def _walk_compiled(following: Ints, ends: Ints, consumer: Ints, order: Ints, before: Ints) -> Ints:
+    return _walk(following, ends, consumer, order, before)  # type: ignore[no-any-return]
+
+
+@_compiled
+def _drive_compiled(state: Ints) -> None:
+    _drive(jit.words_of(state))
