@@ -7,7 +7,8 @@ in first out lets the start of a token be computed when its head arrives:
 * a delivery is written into a ring of its end as soon as it is known, usually before its time has come;
   a firing reads there when its need is met, so no event is spent on it;
 * a free is known when the firing starts; only the last one of an end can still lie in the future;
-* a link that a single hop uses (a private link) needs no arbitration, so tokens cross it at once.
+* a link needs no arbitration if all its tokens come from one other link or from one stage, which let them go one after
+  the other, or if a single flow uses it.  Tokens cross such an orderly link at once.
 
 All that an event causes lies strictly later than the event (latency, interval, hop and serialisation are at
 least 1 ps), so the phases of one time need no separate passes here: deliveries and frees are compared by
@@ -95,13 +96,13 @@ PAIR, NEED_BASE, FREE_BASE, FREED_BEFORE, FREED, FREED_AT, WANTED, PEAK = range(
 SOURCE, WAITED, HELD, END_TAPE = range(16, 20)
 END_ROW = 24
 
-# A hop.  WHEN is the arrival of the next WAITING tokens; BEHIND says how many more arrivals are in its queue.  Where
-# the link is used by this hop alone, its queue is PRIVATE, and the word is below 0.  ONWARD is what comes behind: a
+# A hop.  WHEN is the arrival of the next WAITING tokens; BEHIND says how many more arrivals are in its queue.  At
+# an orderly link there is no queue but ORDERLY, and the word is below 0.  ONWARD is what comes behind: a
 # hop, an end, a fan or nothing; SERVICE is where the time stands that a token keeps the link busy.  Half a line of the
 # cache: the hops of a way follow each other, and most have one behind them.
 WHEN, BEHIND_WAITING, QUEUE_LINK, ONWARD_SERVICE = range(4)
 HOP_ROW = 4
-PRIVATE = -1
+ORDERLY = -1
 
 # A fan: where the hops behind a hop begin and end, and where the list of its ends does.
 CHILDREN, HOP_ENDS = range(2)
@@ -518,7 +519,7 @@ def _next_arrival(m: Ints, h: int) -> int:
 
 @helper
 def _cross(m: Ints, now: int, h: int, time: int) -> None:
-    """One token reaches hop ``h`` at ``time``; with it all private hops behind, without recursion."""
+    """One token reaches hop ``h`` at ``time``; with it all hops at orderly links behind, without recursion."""
     stack = m[STACK]
     height = 0
     while height >= 0:

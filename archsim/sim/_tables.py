@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import ArchsimError, RecordsError
-from archsim.program import NO_NODE, Program, sums
+from archsim.program import NO_NODE, Program, ProgramArrays, sums
 from archsim.sim import _kernel as k
 from archsim.sim._sequences import EmissionTables, PairTables, SequenceTables
 from archsim.sim._tapes import Tapes
@@ -139,10 +139,9 @@ class Words:
         row = self.hop_row = _breadth_first(a.hop_flow, a.hop_parent)
         services = self._services
         self.m[self.at["services"] : self.at["services"] + len(services)] = services
-        private = np.bincount(a.hop_link, minlength=len(a.link_hop))[a.hop_link] == 1
         rows = np.zeros_like(self.hops)  # by number, until they are put in the order of rows
         queue_link = self.at["links"] + k.LINK_ROW * a.hop_link
-        rows[:, k.QUEUE_LINK] = np.where(private, k.PRIVATE << k.HALF | queue_link, queue_link)
+        rows[:, k.QUEUE_LINK] = np.where(_orderly(a), k.ORDERLY << k.HALF | queue_link, queue_link)
         service = self.at["services"] + np.searchsorted(services, a.hop_serialisation)
         rows[:, k.ONWARD_SERVICE] = self._onward(row) << k.HALF | service
         self.hops[row] = rows
@@ -224,6 +223,24 @@ class Words:
 def _both(pointers: Ints) -> Ints:
     """Where each list begins and where it ends, in one word."""
     return np.asarray(pointers[:-1] << k.HALF | pointers[1:], np.int64)
+
+
+def _orderly(a: ProgramArrays) -> NDArray[np.bool_]:
+    """For each hop, whether all hops of its link come from one place: from the same link, from the same stage, or they
+    are a single hop.  A stage must always have the same latency, or tokens may leave it in another order than its
+    firings have."""
+    links = len(a.link_hop)
+    first = a.hop_parent == NO_NODE
+    source = a.flow_source[a.hop_flow]
+    place = np.where(first, links + source, a.hop_link[a.hop_parent])
+    some = np.zeros(links, np.int64)
+    some[a.hop_link] = place
+    steady = a.q_period[a.stage_latency] == 1
+    other = (place != some[a.hop_link]) | (first & ~steady[source])
+    orderly = np.ones(links, bool)
+    orderly[a.hop_link[other]] = False
+    orderly[np.bincount(a.hop_link, minlength=links) == 1] = True
+    return np.asarray(orderly[a.hop_link])
 
 
 def _breadth_first(flow: Ints, parent: Ints) -> Ints:
