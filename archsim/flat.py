@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.parts import NO_NODE, Hop, Link, Stage
-from archsim.sequences import Sequences, ints, starts
+from archsim.sequences import Sequences, ints, runs, starts
 
 __all__ = ["Column", "Columns", "Ends", "ProgramArrays", "Route", "Trees", "sums"]
 
@@ -253,8 +253,8 @@ def _hops(counts: Ints, own: Seq[Ints], trees: Trees | None) -> _Hops:
     grown, more = np.zeros_like(counts), np.diff(trees.edges)
     grown[trees.flows] = more
     edges = starts(counts + grown)
-    place = _within(edges[:-1], counts)
-    behind = _within((edges[:-1] + counts)[trees.flows], more)
+    place = runs(edges[:-1], counts)
+    behind = runs((edges[:-1] + counts)[trees.flows], more)
     columns = []
     for before, after in zip(
         own,
@@ -265,12 +265,6 @@ def _hops(counts: Ints, own: Seq[Ints], trees: Trees | None) -> _Hops:
         column[place], column[behind] = before, after
         columns.append(column)
     return _Hops(edges, np.repeat(np.arange(len(counts)), counts + grown), *columns)
-
-
-def _within(first: Ints, counts: Ints) -> Ints:
-    """Of each group so many places that follow each other, from its first on."""
-    edges = starts(counts)
-    return np.arange(edges[-1]) + np.repeat(first - edges[:-1], counts)
 
 
 def sums(a: ProgramArrays, sequence: Ints, firings: Ints) -> Ints:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from archsim.parts import Sequence
 
-__all__ = ["Sequences", "Tables", "first_uses", "ints", "starts"]
+__all__ = ["Sequences", "Tables", "first_uses", "ints", "runs", "starts"]
 
 Ints = NDArray[np.int64]
 
@@ -27,6 +27,12 @@ def starts(counts: Seq[int] | Ints) -> Ints:
     pointers = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=pointers[1:])
     return pointers
+
+
+def runs(first: Ints, counts: Ints) -> Ints:
+    """So many numbers of each group that follow each other, from its first on."""
+    edges = starts(counts)
+    return np.arange(edges[-1]) + np.repeat(first - edges[:-1], counts)
 
 
 class Tables:

@@ -11,7 +11,7 @@ the sum of the keys of those who read a pixel tells who they are.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,7 +25,7 @@ from archsim.compile.reads import Intervals, Reads, flat
 from archsim.compile.regions import Cells
 from archsim.compile.streaming import Streamed
 from archsim.compile.tally import emitted, read
-from archsim.sequences import Sequences, ints, starts
+from archsim.sequences import Sequences, ints, runs, starts
 
 __all__ = ["MOST_BUNDLES", "Bundles", "Sink", "Source", "bundles", "likeness"]
 
@@ -133,7 +133,7 @@ def bundles(
     readers: dict[_Key, dict[Reads, list[int]]] = defaultdict(lambda: defaultdict(list))
     for number, sink in enumerate(sinks):
         readers[sink.channels, sink.initial, sink.keeps][sink.reads].append(number)
-    signs: dict[tuple[_Key, ...], Ints] = {}
+    exchange = _Exchange(pixels, sequences, cells)
     found: list[Bundles] = []
     for (low, high), senders in by_channels.items():
         overlaps: dict[tuple[int, int, int, bool], list[_Key]] = defaultdict(list)
@@ -142,11 +142,12 @@ def bundles(
             if start < high and end > low:
                 overlaps[max(start, low), min(end, high), initial, keeps].append(key)
         for (first, last, initial, keeps), keys in overlaps.items():
-            alike = [_Alike(reads, members, initial, keeps) for key in keys for reads, members in readers[key].items()]
-            if tuple(keys) not in signs:
-                signs[tuple(keys)] = _signs([each.reads.pixels for each in alike], pixels)
-            sending = {number: sources[number] for number in senders}
-            found += _between(sending, alike, signs[tuple(keys)], last - first, sequences, cells)
+            alike = [_Alike(*each) for key in keys for each in readers[key].items()]
+            pattern = exchange.pattern(
+                tuple([sources[number] for number in senders]), tuple([each.reads for each in alike]), initial, keeps
+            )
+            if pattern is not None:
+                found.append(_placed(pattern, ints(senders), alike, last - first, initial))
     return Bundles.joined(found)
 
 
@@ -155,8 +156,79 @@ class _Alike(NamedTuple):
 
     reads: Reads
     sinks: list[int]
-    initial: int
-    keeps: bool
+
+
+class _Pattern(NamedTuple):
+    """Bundles between some senders and readers, by their places among these: as :class:`Bundles`, but for what hangs on
+    channels, and with readers for sinks."""
+
+    sender: Ints
+    emit: Ints
+    tokens: Ints
+    edges: Ints
+    reader: Ints
+    need: Ints
+    free: Ints
+
+
+def _placed(pattern: _Pattern, senders: Ints, readers: list[_Alike], channels: int, initial: int) -> Bundles:
+    """The bundles of a pattern between these senders and readers, of so many ``channels``."""
+    counts = ints([len(alike.sinks) for alike in readers])
+    sinks, first = ints([sink for alike in readers for sink in alike.sinks]), starts(counts)[:-1]
+    times = counts[pattern.reader]
+    same = np.ones_like(pattern.sender)
+    return Bundles(
+        senders[pattern.sender],
+        channels * same,
+        initial * same,
+        pattern.emit,
+        pattern.tokens,
+        starts(times)[pattern.edges],
+        sinks[runs(first[pattern.reader], times)],
+        np.repeat(pattern.need, times),
+        np.repeat(pattern.free, times),
+    )
+
+
+class _Exchange:
+    """Works out patterns over an image of ``pixels`` pixels, each once: many ranges of channels have the same."""
+
+    def __init__(self, pixels: int, sequences: Sequences, cells: Cells | None) -> None:
+        self.pixels = pixels
+        self.sequences = sequences
+        self.cells = cells
+        self._patterns: dict[Hashable, _Pattern | None] = {}
+        self._signs: dict[tuple[Reads, ...], Ints] = {}
+
+    def pattern(
+        self, senders: tuple[Source, ...], readers: tuple[Reads, ...], initial: int, keeps: bool
+    ) -> _Pattern | None:
+        """The bundles between sources of the same channels and readers of the same channels; None if there are none."""
+        key = tuple([(s.pixels, s.each, s.firings, s.at_end, s.streamed) for s in senders]), readers, initial, keeps
+        if key not in self._patterns:
+            self._patterns[key] = self._between(senders, readers, initial, keeps)
+        return self._patterns[key]
+
+    def _between(
+        self, senders: tuple[Source, ...], readers: tuple[Reads, ...], initial: int, keeps: bool
+    ) -> _Pattern | None:
+        if readers not in self._signs:
+            self._signs[readers] = _signs([reads.pixels for reads in readers], self.pixels)
+        signs = self._signs[readers]
+        pixels, sender = flat([source.pixels for source in senders])
+        owner = np.full(len(signs), -1, np.int64)
+        owner[pixels] = sender
+        bundle = _merged(_numbered(owner, signs), owner, signs, self.cells)
+        sent = bundle[pixels] >= 0
+        if not sent.any():
+            return None
+        pixels, sender = pixels[sent], sender[sent]
+        sender_of, emit = _emitted(senders, bundle[pixels], np.flatnonzero(sent), sender, self.sequences)
+        tokens = np.bincount(bundle[pixels], minlength=len(sender_of))
+        of_bundle, reader, need, free = _readings(readers, bundle, self.sequences, initial=initial, keeps=keeps)
+        edges = starts(np.bincount(of_bundle, minlength=len(sender_of)))
+        order = np.argsort(of_bundle, kind="stable")
+        return _Pattern(sender_of, emit, tokens, edges, reader[order], need[order], free[order])
 
 
 def _signs(sets: list[Intervals], pixels: int) -> Ints:
@@ -172,54 +244,21 @@ def _signs(sets: list[Intervals], pixels: int) -> Ints:
     return np.cumsum(change[:-1])
 
 
-def _between(
-    senders: Mapping[int, Source],
-    readers: list[_Alike],
-    signs: Ints,
-    channels: int,
-    sequences: Sequences,
-    cells: Cells | None,
-) -> list[Bundles]:
-    """The bundles between sources of the same channels and readers of the same channels, if there are any."""
-    pixels, sender = flat([source.pixels for source in senders.values()])
-    owner = np.full(len(signs), -1, np.int64)
-    owner[pixels] = sender
-    bundle = _merged(_numbered(owner, signs), owner, signs, cells)
-    sent = bundle[pixels] >= 0
-    if not sent.any():
-        return []
-    pixels, sender = pixels[sent], sender[sent]
-    initial, keeps = readers[0].initial, readers[0].keeps
-    source, emit = _emitted(senders, bundle[pixels], np.flatnonzero(sent), sender, sequences)
-    of_bundle, sink, need, free = _readings(readers, bundle, sequences, initial=initial, keeps=keeps)
-    same = np.ones_like(source)
-    tokens = np.bincount(bundle[pixels], minlength=len(source))
-    edges = starts(np.bincount(of_bundle, minlength=len(source)))
-    order = np.argsort(of_bundle, kind="stable")
-    return [
-        Bundles(source, channels * same, initial * same, emit, tokens, edges, sink[order], need[order], free[order])
-    ]
-
-
 def _readings(
-    readers: list[_Alike], bundle: Ints, sequences: Sequences, *, initial: int, keeps: bool
+    readers: Seq[Reads], bundle: Ints, sequences: Sequences, *, initial: int, keeps: bool
 ) -> tuple[Ints, Ints, Ints, Ints]:
-    """Who reads what: bundle, sink, and the sequences that it needs and frees by; readers in their order."""
-    counts = ints([len(alike.sinks) for alike in readers])
-    sinks, first = ints([sink for alike in readers for sink in alike.sinks]), starts(counts)[:-1]
+    """Who reads what: bundle, reader, and the sequences that it needs and frees by; readers in their order."""
     found: list[tuple[Ints, Ints, Ints, Ints]] = []
-    for rows in read([alike.reads for alike in readers], bundle, initial=initial, keeps=keeps):
+    for rows in read(readers, bundle, initial=initial, keeps=keeps):
         needed, freed = rows.need.tobytes(), rows.free.tobytes()
         edges, number = (rows.start * rows.need.itemsize).tolist(), sequences.of_bytes
         each = list(zip(pairwise(edges), rows.size.tolist(), strict=True))
         need, free = (
             ints([number(totals[start:end], size) for (start, end), size in each]) for totals in (needed, freed)
         )
-        times = counts[rows.reader]
-        at = np.arange(times.sum()) + np.repeat(first[rows.reader] - starts(times)[:-1], times)
-        found.append((np.repeat(rows.bundle, times), sinks[at], np.repeat(need, times), np.repeat(free, times)))
-    of_bundle, sink, need, free = (np.concatenate(column) for column in zip(*found, strict=True))
-    return of_bundle, sink, need, free
+        found.append((rows.bundle, rows.reader, need, free))
+    of_bundle, reader, need, free = (np.concatenate(column) for column in zip(*found, strict=True))
+    return of_bundle, reader, need, free
 
 
 def _merged(bundle: Ints, owner: Ints, signs: Ints, cells: Cells | None) -> Ints:
@@ -259,12 +298,9 @@ def _numbered(owner: Ints, signs: Ints) -> Ints:
     return bundle
 
 
-def _emitted(
-    senders: Mapping[int, Source], bundle: Ints, sent: Ints, sender: Ints, sequences: Sequences
-) -> tuple[Ints, Ints]:
-    """The source of each bundle, and the sequence by which that emits its tokens; ``bundle`` and ``sender`` of each
-    pixel that is sent, and its place ``sent`` among the pixels of all senders."""
-    numbers, sources = ints(list(senders)), list(senders.values())
+def _emitted(sources: Seq[Source], bundle: Ints, sent: Ints, sender: Ints, sequences: Sequences) -> tuple[Ints, Ints]:
+    """The sender of each bundle, and the sequence by which that emits its tokens; ``bundle`` and ``sender`` of each
+    pixel that is sent, and its place ``sent`` among the pixels of all ``sources``."""
     at_end = np.array([source.at_end for source in sources])
     each = ints([source.each for source in sources])
     firings = ints([source.firings for source in sources])
@@ -281,4 +317,4 @@ def _emitted(
     rows, edges = made.tobytes(), (start * made.itemsize * 2).tolist()
     each_bundle = zip(pairwise(edges), firings[sender_of].tolist(), strict=True)
     emit = ints([sequences.at_firings(rows[low:high], many) for (low, high), many in each_bundle])
-    return numbers[sender_of], emit
+    return sender_of, emit

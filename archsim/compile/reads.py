@@ -22,7 +22,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.sequences import starts
+from archsim.sequences import runs, starts
 from archsim.workload.graph import Depth
 
 __all__ = [
@@ -96,7 +96,7 @@ class Intervals:
     @cached_property
     def numbers(self) -> Ints:
         """All pixels of the set, in order."""
-        return np.arange(self.size, dtype=np.int64) + np.repeat(self.low - self._before[:-1], self.high - self.low)
+        return runs(self.low, self.high - self.low)
 
     def below(self, bound: Ints) -> Ints:
         """How many pixels lie below each ``bound``."""
@@ -111,10 +111,8 @@ def flat(sets: Sequence[Intervals]) -> tuple[Ints, Ints]:
     """The pixels of all sets, one set after the other, and the place of each pixel's set among them."""
     low, high = (np.concatenate(bounds) for bounds in ([s.low for s in sets], [s.high for s in sets]))
     length = high - low
-    end = np.cumsum(length)
-    pixels = np.arange(end[-1] if len(end) else 0) + np.repeat(low - end + length, length)
     owner = np.repeat(np.arange(len(sets)), [len(s.low) for s in sets])
-    return pixels, np.repeat(owner, length)
+    return runs(low, length), np.repeat(owner, length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +195,7 @@ def all_reads(window: Window, sets: Sequence[Intervals], each: Sequence[int]) ->
     later[ends[counts > 0] - 1] = window.pixels_in
     firings = -(-counts // np.array(each, np.int64))
     edges = starts(firings)
-    turn = np.arange(edges[-1]) + np.repeat(1 - edges[:-1], firings)
+    turn = runs(np.ones_like(firings), firings)
     lasts = (
         np.repeat(ends - counts, firings) + np.minimum(turn * np.repeat(each, firings), np.repeat(counts, firings)) - 1
     )

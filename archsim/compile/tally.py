@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.compile.reads import Reads, flat
-from archsim.sequences import starts
+from archsim.sequences import runs, starts
 
 __all__ = ["Rows", "emitted", "read"]
 
@@ -103,7 +103,7 @@ def _rows(readers: Seq[Reads], bundle: Ints, size: Ints, line: Ints) -> Rows:
     length = firings[of_reader]
     start = starts(length)
     # the place of each total in the bounds of its reader, those of all readers one after the other
-    place = np.arange(start[-1]) + np.repeat(starts(firings)[of_reader] - start[:-1], length)
+    place = runs(starts(firings)[of_reader], length)
     above = np.repeat(of_bundle * (len(bundle) + 1), length)
     before = np.repeat(starts(size)[of_bundle], length)
     need, free = (
