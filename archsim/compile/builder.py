@@ -97,7 +97,9 @@ class Builder:
         return len(self.stages) - 1
 
     def _constant(self, value: int) -> Sequence:
-        return self._constants.setdefault(value, Sequence((value,)))
+        if value not in self._constants:
+            self._constants[value] = Sequence((value,))
+        return self._constants[value]
 
     def link(self, key: LinkKey) -> int:
         """The link of that key, made when first asked for."""
