@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from archsim.jit import entry, helper, leading_zeros, prefetch, trailing_zeros, words_of
 
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 NEVER = np.iinfo(np.int64).max
 NONE = -1
@@ -665,3 +666,42 @@ def tabulate(m: Ints, pool: Ints, tables: Ints) -> None:
             m[begin + 2 * pairs + 2 + which] = increment * (pairs // period)
         m[begin + 2 * pairs] = WRAP
         m[begin + 2 * pairs + 1] = begin
+
+
+@_compiled
+def breadth_first(flow_hop_ptr: Ints, hop_parent: Ints, hop_child_ptr: Ints, hop_child: Ints) -> Ints:
+    """The row of each hop: flows stay in order, and in each the hops go by depth, those behind one hop together."""
+    rows = np.empty(len(hop_parent), np.int64)
+    hops = np.empty(len(hop_parent), np.int64)
+    for f in range(len(flow_hop_ptr) - 1):
+        past = flow_hop_ptr[f]
+        for h in range(flow_hop_ptr[f], flow_hop_ptr[f + 1]):
+            if hop_parent[h] == NONE:
+                hops[past] = h
+                past += 1
+        for row in range(flow_hop_ptr[f], flow_hop_ptr[f + 1]):
+            h = hops[row]
+            rows[h] = row
+            for i in range(hop_child_ptr[h], hop_child_ptr[h + 1]):
+                hops[past] = hop_child[i]
+                past += 1
+    return rows
+
+
+@_compiled
+def listed(pool: Ints, start: Ints, period: Ints, offset: Ints, whole: Bools) -> tuple[Ints, Ints, Ints]:
+    """The places at which each sequence is not 0, or all places where it is ``whole``, those of sequence q from
+    ``begin[q]`` to ``begin[q + 1]``, and its values there."""
+    begin = np.zeros(len(start) + 1, np.int64)
+    places = np.empty(period.sum(), np.int64)
+    values = np.empty(len(places), np.int64)
+    n = 0
+    for q in range(len(start)):
+        for place in range(period[q]):
+            value = pool[start[q] + place] + offset[q]
+            if value != 0 or whole[q]:
+                places[n] = place
+                values[n] = value
+                n += 1
+        begin[q + 1] = n
+    return begin, places[:n], values[:n]

@@ -81,7 +81,8 @@ class EmissionTables:
     def __init__(self, a: ProgramArrays) -> None:
         full = np.zeros(len(a.flow_source), bool)
         np.logical_or.at(full, a.end_flow, a.flow_initial[a.end_flow] > a.end_capacity)
-        sequence = (a.flow_emit + len(a.q_start) * full)[a.stage_out]
+        self._used, used = np.unique(a.flow_emit + len(a.q_start) * full, return_inverse=True)
+        sequence = used.reshape(-1)[a.stage_out]
         kinds: dict[bytes, int] = {}
         edges = list(pairwise(a.stage_out_ptr.tolist()))
         of_stage = [kinds.setdefault(sequence[low:high].tobytes(), len(kinds)) for low, high in edges]
@@ -89,9 +90,9 @@ class EmissionTables:
         own = [np.frombuffer(row, np.int64) for row in kinds]
         most = np.ones(len(kinds), np.int64)
         np.maximum.at(most, self.of_stage, a.stage_firings)
+        periods = a.q_period[self._used % max(1, len(a.q_start))]
         period = [
-            min(math.lcm(*a.q_period[row % len(a.q_start)].tolist()), firings)
-            for row, firings in zip(own, most.tolist(), strict=True)
+            min(math.lcm(*periods[row].tolist()), firings) for row, firings in zip(own, most.tolist(), strict=True)
         ]
         self.period = np.array(period, np.int64)
         slot, self._words = self._emitted(a, own)
@@ -105,8 +106,9 @@ class EmissionTables:
         kind = np.repeat(np.arange(len(own)), [len(row) for row in own])
         flow = np.concatenate([np.arange(len(row)) for row in own] or [kind])
         sequence = np.concatenate(own or [kind])
-        begin, place, tokens = _listed(a)
-        period = a.q_period[sequence % len(a.q_start)]
+        full, q = np.divmod(self._used, max(1, len(a.q_start)))
+        begin, place, tokens = k.listed(a.pool, a.q_start[q], a.q_period[q], a.q_offset[q], full > 0)
+        period = a.q_period[q][sequence]
         again, each = _expanded(-(-self.period[kind] // period))  # a short sequence comes again and again
         inside, row = _expanded(np.diff(begin)[sequence[each]])
         each, again = each[row], again[row]
@@ -131,16 +133,6 @@ class EmissionTables:
         past = at[last] + 1 + self._count[last]
         m[past] = k.WRAP
         m[past + 1] = self.place
-
-
-def _listed(a: ProgramArrays) -> tuple[Ints, Ints, Ints]:
-    """The places of each sequence at which it is not 0, those of sequence q from ``begin[q]`` to ``begin[q + 1]``, and
-    its values there; behind those of the last sequence the same again with all places of each."""
-    values = a.pool + np.repeat(a.q_offset, a.q_period)
-    inside = np.arange(len(values)) - np.repeat(a.q_start, a.q_period)
-    at = np.concatenate((np.flatnonzero(values), np.arange(len(values))))
-    some = np.searchsorted(at[: len(at) - len(values)], a.q_start)
-    return np.concatenate((some, len(at) - len(values) + np.append(a.q_start, len(values)))), inside[at], values[at]
 
 
 def _expanded(counts: Ints) -> tuple[Ints, Ints]:

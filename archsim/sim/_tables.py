@@ -136,7 +136,7 @@ class Words:
 
     def _set_hops(self) -> None:
         a = self.program.arrays
-        row = self.hop_row = _breadth_first(a.hop_flow, a.hop_parent)
+        row = self.hop_row = k.breadth_first(a.flow_hop_ptr, a.hop_parent, a.hop_child_ptr, a.hop_child)
         services = self._services
         self.m[self.at["services"] : self.at["services"] + len(services)] = services
         rows = np.zeros_like(self.hops)  # by number, until they are put in the order of rows
@@ -241,22 +241,6 @@ def _orderly(a: ProgramArrays) -> NDArray[np.bool_]:
     orderly[a.hop_link[other]] = False
     orderly[np.bincount(a.hop_link, minlength=links) == 1] = True
     return np.asarray(orderly[a.hop_link])
-
-
-def _breadth_first(flow: Ints, parent: Ints) -> Ints:
-    """The row of each hop: flows stay in order, and in each the hops go by depth, those of one parent together."""
-    row = np.arange(len(flow))
-    depth = np.zeros(len(flow), np.int64)
-    level = np.flatnonzero(parent != NO_NODE)
-    while len(level):
-        depth[level] += 1
-        level = level[depth[parent[level]] == depth[level]]
-    for d in range(1, int(depth.max(initial=0)) + 1):
-        level = np.flatnonzero(depth == d)
-        row[level[np.lexsort((level, row[parent[level]]))]] = np.arange(len(level))
-    order = np.lexsort((row, depth, flow))
-    row[order] = np.arange(len(flow))
-    return row
 
 
 def _members(owner: Ints, groups: int) -> tuple[Ints, Ints]:
