@@ -45,17 +45,18 @@ NONE = -1
 HALF = 32
 LOW = (1 << HALF) - 1
 
-# The queue of times: level k has one slot for each value of the k-th group of twelve bits of a time.  Slots are marked
-# by a bit each, in words of 64, and words that are not zero by a bit each.
+# The queue of times: level k has one slot for each value of the k-th group of twelve bits of a time, not counting the
+# lowest BUCKET bits.  Slots are marked by a bit each, in words of 64, and words that are not zero by a bit each.
+BUCKET = 8
 DIGIT = 12
 SLOTS = 1 << DIGIT
-LEVELS = 6
+LEVELS = 5
 WORD = 6
 WORDS = SLOTS >> WORD
 
 # The header.  USED words are in use, of the SIZE up to the end of the pool; FULL says that more were wanted.  Records
 # are kept of the window from SINCE to UNTIL, LEFT more of them; TOKENS says that some are of ends or hops.
-STAGES_FROM, STAGES_TO, ARRIVALS, STACK, TOKENS, USED, SIZE, FULL, MAKESPAN, HOPS_FROM, HOP_TAPES = range(11)
+STAGES_FROM, STAGES_TO, KEYS, STACK, TOKENS, USED, SIZE, FULL, MAKESPAN, HOPS_FROM, HOP_TAPES = range(11)
 SINCE, UNTIL, LEFT = range(11, 14)
 GIVEN_BACK, FRESH = 14, 15  # nodes: the first of those that were used before, the first of the others
 LARGE = 16  # the state is larger than what the cache holds of it
@@ -166,11 +167,12 @@ def _record(m: Ints, tape: int, time: int, words: int) -> int:
 
 
 # --- The queue of times -----------------------------------------------------------------------------------
-# A radix heap in base 4096.  A node stands at the level of the highest digit in which its time differs from the
-# present, in the slot of that digit, so the lowest marked slot of the lowest marked level holds the earliest time, and
-# a node moves down at most once a digit, most of them once in all.  It needs `time >= now` and no tuning.  There are
-# never more nodes than rows wait, and those that come free are used again, so they stay in the cache, which most rows
-# do not: no row is touched until its time has come.
+# A radix heap in base 4096 over buckets of 256 ps.  A node stands at the level of the highest digit in which its time
+# differs from the present, in the slot of that digit, so the lowest marked slot of the lowest marked level holds the
+# earliest time, and a node moves down at most once a digit, most of them never.  What is in one bucket is sorted when
+# its time has come: a few rows as a rule.  It needs `time >= now` and no tuning.  There are never more nodes than rows
+# wait, and those that come free are used again, so they stay in the cache, which most rows do not: no row is touched
+# until its time has come.
 
 
 @helper
@@ -189,9 +191,8 @@ def _insert(m: Ints, now: int, row: int, time: int) -> None:
 @helper
 def _file(m: Ints, now: int, node: int, time: int, row: int) -> None:
     """Put a node where its time belongs."""
-    differs = time ^ now
-    level = 0 if differs < SLOTS else (63 - leading_zeros(differs)) // DIGIT
-    digit = (time >> (DIGIT * level)) & (SLOTS - 1)
+    level = (63 - leading_zeros((time ^ now) >> BUCKET | (SLOTS - 1))) // DIGIT
+    digit = time >> (DIGIT * level + BUCKET) & (SLOTS - 1)
     slot = QUEUE_SLOTS + level * SLOTS + digit
     m[node + ROW_NEXT] = row << HALF | m[slot]
     m[slot] = node
@@ -202,18 +203,8 @@ def _file(m: Ints, now: int, node: int, time: int, row: int) -> None:
 
 
 @helper
-def _give_back(m: Ints, node: int) -> None:
-    m[node + ROW_NEXT] = m[GIVEN_BACK]
-    m[GIVEN_BACK] = node
-
-
-@helper
-def _remove_earliest(m: Ints) -> int:
-    """Take out the list of nodes that holds the earliest time (and maybe later ones); 0 when all is empty."""
-    levels = m[LEVEL_MARKS]
-    if levels == 0:
-        return 0
-    level = trailing_zeros(levels)
+def _empty(m: Ints, level: int) -> int:
+    """Take out the list of nodes in the first slot of a level that is not empty."""
     words = m[WORD_MARKS + level]
     word = trailing_zeros(words)
     marks = m[SLOT_MARKS + level * WORDS + word]
@@ -224,26 +215,61 @@ def _remove_earliest(m: Ints) -> int:
         words &= words - 1
         m[WORD_MARKS + level] = words
         if words == 0:
-            m[LEVEL_MARKS] = levels & (levels - 1)
+            m[LEVEL_MARKS] ^= 1 << level
     node: int = m[slot]
     m[slot] = 0
     return node
 
 
 @helper
-def _sort(m: Ints, begin: int, count: int) -> None:
+def _first_bucket(m: Ints) -> int:
+    """Take out the list of nodes of the first bucket; 0 when all is empty."""
+    while m[LEVEL_MARKS] != 0:
+        level = trailing_zeros(m[LEVEL_MARKS])
+        node = _empty(m, level)
+        if level == 0:
+            return node
+        begin = m[node + TIME] >> (DIGIT * level + BUCKET) << (DIGIT * level + BUCKET)
+        while node != 0:
+            row = m[node + ROW_NEXT] >> HALF
+            after = m[node + ROW_NEXT] & LOW
+            prefetch(m, row)
+            if row >= m[STAGES_FROM]:
+                prefetch(m, row + INS)
+            _file(m, begin, node, m[node + TIME], row)
+            node = after
+    return 0
+
+
+@helper
+def _write_keys(m: Ints, node: int, past: int) -> int:
+    """Write down the time in its bucket and the row of each node of a list, from ``past`` on, and give the nodes back;
+    where the keys end."""
+    while node != 0:
+        row_next = m[node + ROW_NEXT]
+        m[past] = (m[node + TIME] & ((1 << BUCKET) - 1)) << HALF | row_next >> HALF
+        past += 1
+        m[node + ROW_NEXT] = m[GIVEN_BACK]
+        m[GIVEN_BACK] = node
+        node = row_next & LOW
+    return past
+
+
+@helper
+def _sort(m: Ints, begin: int, past: int) -> None:
     """Shell sort: short lists are the rule, long ones (all in step) must not cost the square."""
+    count = past - begin
     gap = 1
     while gap < count // 3:
         gap = 3 * gap + 1
     while gap > 0:
-        for i in range(begin + gap, begin + count):
-            row = m[i]
+        for i in range(begin + gap, past):
+            key = m[i]
             j = i
-            while j - gap >= begin and m[j - gap] > row:
+            while j - gap >= begin and m[j - gap] > key:
                 m[j] = m[j - gap]
                 j -= gap
-            m[j] = row
+            m[j] = key
         gap //= 3
 
 
@@ -574,7 +600,7 @@ def _serve(m: Ints, now: int, h: int) -> None:
 
 @helper
 def _look_ahead(m: Ints) -> None:
-    """Ask for what the events of the next time will touch, so that it comes from memory meanwhile."""
+    """Ask for what the events of the next bucket will touch, so that it comes from memory meanwhile."""
     words = m[WORD_MARKS]
     if words == 0:
         return
@@ -594,56 +620,43 @@ def _look_ahead(m: Ints) -> None:
 
 
 @helper
-def _all_at(m: Ints, now: int, earliest: int) -> int:
-    """Fire the stages among the nodes of a list whose time is ``now``, write down the hops, and file what comes later;
-    the end of the list of hops."""
-    arrivals: int = m[ARRIVALS]
-    node = earliest
-    while node != 0:
-        time = m[node + TIME]
-        row = m[node + ROW_NEXT] >> HALF
-        after = m[node + ROW_NEXT] & LOW
-        if time != now:
-            prefetch(m, row)
-            if row >= m[STAGES_FROM]:
-                prefetch(m, row + INS)
-            _file(m, now, node, time, row)
+def _work_off(m: Ints, node: int) -> None:
+    """All that happens in one bucket, by time and row; ``node`` begins the list of what waits for it."""
+    bucket = m[node + TIME] >> BUCKET
+    slot = QUEUE_SLOTS + (bucket & (SLOTS - 1))
+    key = m[KEYS]
+    past = _write_keys(m, node, key)
+    _sort(m, key, past)
+    while key < past:
+        now = (bucket << BUCKET) + (m[key] >> HALF)
+        row = m[key] & LOW
+        key += 1
+        if row < m[STAGES_FROM]:
+            _serve(m, now, row)
         else:
-            _give_back(m, node)
-            if row < m[STAGES_FROM]:
-                m[arrivals] = row
-                arrivals += 1
-            else:
-                _fire(m, now, row)
-        node = after
-    return arrivals
+            _fire(m, now, row)
+        if m[slot] != 0:  # that lets something happen in the same bucket
+            for i in range(past - key):
+                m[m[KEYS] + i] = m[key + i]
+            past = _write_keys(m, _first_bucket(m), m[KEYS] + past - key)
+            key = m[KEYS]
+            _sort(m, key, past)
 
 
 @_compiled
 def simulate(state: Ints) -> bool:
     """Run until nothing can happen; False when it was given up, FULL says why, and the state is of no use."""
     m = words_of(state)
-    now = 0
     for s in range(m[STAGES_FROM], m[STAGES_TO], STAGE_ROW):
         if m[s + TO_FIRE] > 0:
-            _expect(m, now, s, 0)
+            _expect(m, 0, s, 0)
     while m[FULL] == 0:
-        earliest = _remove_earliest(m)
-        if earliest == 0:
+        node = _first_bucket(m)
+        if node == 0:
             return True
-        now = m[earliest + TIME]
-        node = m[earliest + ROW_NEXT] & LOW
-        while node != 0:
-            now = min(now, m[node + TIME])
-            node = m[node + ROW_NEXT] & LOW
         if m[LARGE]:
             _look_ahead(m)
-        arrivals = _all_at(m, now, earliest)
-        count = arrivals - m[ARRIVALS]
-        if count > 1:
-            _sort(m, m[ARRIVALS], count)
-        for i in range(m[ARRIVALS], arrivals):
-            _serve(m, now, m[i])
+        _work_off(m, node)
     return False
 
 

@@ -61,7 +61,7 @@ class Words:
             "hop_ends": ends,
             "fans": self._fans * k.FAN_ROW,
             "services": len(self._services),
-            "arrivals": hops,
+            "keys": hops + stages,
             "nodes": k.NODE * (hops + stages),
             "sequences": self._sequences.words,
             "pairs": self._pairs.words,
@@ -85,7 +85,7 @@ class Words:
     def _set_header(self, wanted: Wanted) -> None:
         at, m, a = self.at, self.m, self.program.arrays
         m[k.STAGES_FROM], m[k.STAGES_TO] = at["stages"], at["stages"] + self.stages.size
-        m[k.ARRIVALS], m[k.STACK] = at["arrivals"], at["stack"]
+        m[k.KEYS], m[k.STACK] = at["keys"], at["stack"]
         m[k.HOPS_FROM], m[k.HOP_TAPES] = at["hops"], at["hop_tapes"]
         m[k.USED], m[k.SIZE] = at["pool"], self.tapes.begin
         m[k.TOKENS], m[k.SINCE], m[k.UNTIL], m[k.LEFT] = wanted.of_tokens, wanted.since, wanted.until, wanted.most
