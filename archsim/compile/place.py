@@ -75,8 +75,7 @@ class Demand:
         return self.add_load * additions + (self.out_load * outputs if part.is_root else 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """``copies`` consecutive copies of one part in one tile, from copy ``first`` on."""
 
     layer: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property, lru_cache
 from heapq import heapify, heappop, heappush
 
 from archsim.compile.elementwise import layer_operations, operations_by_row, unit_rate
@@ -42,6 +43,9 @@ COARSER = 1.25
 
 KEPT = 8
 """The placements that are kept of each way to plan."""
+
+KEPT_BOARDS = 4
+"""The boards that are kept with the ways to plan a network on them."""
 
 
 def once(graph: Graph) -> Copies:
@@ -87,7 +91,13 @@ def _riders(graph: Graph) -> dict[str, list[Layer]]:
     return riders
 
 
-def _demand(graph: Graph, layer: Layer, riders: list[Layer], tile: Tile) -> Demand:
+def _demands(graph: Graph, tile: Tile) -> tuple[Demand, ...]:
+    """What the parts of each layer with weights need."""
+    riders, units = _riders(graph), _Units(tile)
+    return tuple(_demand(graph, layer, riders[layer.name], units) for layer in graph.matrix_layers)
+
+
+def _demand(graph: Graph, layer: Layer, riders: list[Layer], units: _Units) -> Demand:
     """Estimated pixels that a part buffers: k rows of its strip, of which one to run freely; riders likewise."""
     rows, columns = _input_size(graph, layer)
     if layer.one_by_one:
@@ -108,7 +118,7 @@ def _demand(graph: Graph, layer: Layer, riders: list[Layer], tile: Tile) -> Dema
         return Demand(pixels, 0, pixels, fixed, each)
     if layer.windows == 1:
         return Demand(rows * columns, 0, rows * columns, fixed, each)
-    loads = _loads(layer, riders, tile)
+    loads = units.add_load, units.out_load(layer, riders)
     return Demand(high * wide, high * across / heights, rows * columns, fixed, each, *loads)
 
 
@@ -117,17 +127,60 @@ def _rows_before(depth: Depth | None, shape: Sequence[int]) -> int:
     return (depth.kernel - 1) * depth.dilation * (shape[1] // depth.frames) if depth else 0
 
 
-def _loads(layer: Layer, riders: list[Layer], tile: Tile) -> tuple[float, float]:
-    """The time of one addition, and of all that is done with one output value, as shares of the interval of an MVM."""
-    interval = Fraction(mvm_timing(tile).interval_ps, PICOSECONDS)
-    busy: dict[str, Fraction] = {}
-    for one in (layer, *riders):
-        for row, amount in operations_by_row(tile, layer_operations(one, 1)).items():
-            often = Fraction(amount * one.windows, layer.windows)
-            busy[row] = busy.get(row, Fraction(0)) + often / unit_rate(tile, row)
-    adding: dict[Operator, int] = {"add": 1}
-    add = sum(amount / unit_rate(tile, row) for row, amount in operations_by_row(tile, adding).items())
-    return float(add / interval), float(max(busy.values(), default=Fraction(0)) / interval)
+class _Units:
+    """The time of functional units as shares of the interval of an MVM."""
+
+    def __init__(self, tile: Tile) -> None:
+        self._tile = tile
+        self._interval = Fraction(mvm_timing(tile).interval_ps, PICOSECONDS)
+        self._an_interval: dict[str, Fraction] = {}
+
+    @cached_property
+    def add_load(self) -> float:
+        """Of one addition."""
+        adding: dict[Operator, int] = {"add": 1}
+        return self._load(operations_by_row(self._tile, adding), 1)
+
+    def out_load(self, layer: Layer, riders: list[Layer]) -> float:
+        """Of all that is done with one output value of ``layer``, on the busiest unit."""
+        work: dict[str, int] = {}
+        for one in (layer, *riders):
+            for row, amount in operations_by_row(self._tile, layer_operations(one, 1)).items():
+                work[row] = work.get(row, 0) + amount * one.windows
+        return self._load(work, layer.windows)
+
+    def _load(self, work: dict[str, int], windows: int) -> float:
+        """The largest share of operations by row in so many windows."""
+        for row in work.keys() - self._an_interval.keys():
+            self._an_interval[row] = unit_rate(self._tile, row) * self._interval
+        return float(max((amount / (windows * self._an_interval[row]) for row, amount in work.items()), default=0))
+
+
+@dataclass(frozen=True)
+class Ground:
+    """All that planning hangs on beside the network; boards that differ in times only may be equal in it."""
+
+    chips: int
+    tiles: int
+    cores: int
+    shape: SlotShape
+    buffer_bits: int
+    value_bits: int
+    failed: frozenset[int]
+    demands: tuple[Demand, ...]
+
+    @classmethod
+    def of(cls, graph: Graph, chip: Chip, chips: int) -> Ground:
+        """A board of so many chips for ``graph``."""
+        tile, failed = chip.tile, frozenset(chip.noc.failed)
+        sizes = chips, chip.tiles, tile.core.count, slot_shape(tile), buffer_bits(tile), tile.core.encoding.input_bits
+        return cls(*sizes, failed, _demands(graph, tile))
+
+    def room(self, share: float) -> Room:
+        """What the board offers, where ``share`` of a tile's buffer is counted on."""
+        areas = max(1, round(self.tiles / TILES_AN_AREA))
+        bits, slots = int(share * self.buffer_bits), self.shape.per_core
+        return Room(self.chips, self.tiles, self.cores, slots, bits, self.value_bits, areas, self.failed)
 
 
 class Planner:
@@ -136,20 +189,17 @@ class Planner:
     ``share`` is that of a tile's buffer to count on, ``economy`` how sparing copies are with room.
     """
 
-    def __init__(self, graph: Graph, chip: Chip, chips: int, share: float, economy: Economy = ECONOMIES[0]) -> None:
-        tile = chip.tile
-        shape: SlotShape = slot_shape(tile)
-        areas = max(1, round(chip.tiles / TILES_AN_AREA))
-        bits, values = int(share * buffer_bits(tile)), tile.core.encoding.input_bits
-        self.room = Room(chips, chip.tiles, tile.core.count, shape.per_core, bits, values, areas, chip.noc.failed)
+    def __init__(self, graph: Graph, ground: Ground, share: float, economy: Economy = ECONOMIES[0]) -> None:
+        self.room = ground.room(share)
         self.spatial = _spatial(graph)
         self.layers = list(graph.matrix_layers)
         self.economy = economy
-        riders = _riders(graph)
-        self._slots = {layer.name: slice_layer(layer, shape) for layer in self.layers}
-        self._demand = {layer.name: _demand(graph, layer, riders[layer.name], tile) for layer in self.layers}
+        names = [layer.name for layer in self.layers]
+        self._slots = {layer.name: slice_layer(layer, ground.shape) for layer in self.layers}
+        self._demand = dict(zip(names, ground.demands, strict=True))
         self._plans: dict[tuple[str, int], Mapped] = {}
         self._placed: dict[tuple[tuple[int, ...], Order, bool], list[Placement] | None] = {}
+        self._balanced: dict[tuple[tuple[int, ...], Order, bool], Copies] = {}
         self._least_pace: int | None = None
 
     def most_copies(self) -> Copies:
@@ -181,6 +231,20 @@ class Planner:
             self._placed[key] = found
         return self._placed[key]
 
+    def balanced(self, copies: Copies, order: Order, *, strict: bool) -> Copies:
+        """The copies with the smallest interval at which everything fits; ``copies`` if even they do not."""
+
+        def fits(tried: Copies) -> bool:
+            return self.place(tried, order, strict=strict) is not None
+
+        key = tuple(copies[layer.name] for layer in self.layers), order, strict
+        if key not in self._balanced:
+            found = fits(copies)
+            self._balanced[key] = (
+                balanced(self.layers, self.most_copies(), fits, self.least_pace()) if found else copies
+            )
+        return dict(self._balanced[key])
+
     def least_pace(self) -> int:
         """The smallest windows an image of each copy for which the board has cores enough."""
         if self._least_pace is None:
@@ -202,11 +266,18 @@ class Planner:
 
 def planners(graph: Graph, chip: Chip, chips: int, copies: Copies) -> list[Planner]:
     """A planner for each share of the buffers, as generous with room as lets ``copies`` fit; none if they do not."""
+    return list(_planners(graph, Ground.of(graph, chip, chips), tuple(copies.items())))
+
+
+@lru_cache(maxsize=KEPT_BOARDS)
+def _planners(graph: Graph, ground: Ground, copies: tuple[tuple[str, int], ...]) -> tuple[Planner, ...]:
+    """Kept with what they have planned: the search for chips, the compilation after it, and compilations of the same
+    network for boards that differ in nothing that planning hangs on ask for the same."""
     for economy in ECONOMIES:
-        found = [Planner(graph, chip, chips, share, economy) for share in BUFFER_SHARES]
-        if any(found[0].place(copies, order, strict=False) is not None for order in ORDERS):
+        found = tuple(Planner(graph, ground, share, economy) for share in BUFFER_SHARES)
+        if any(found[0].place(dict(copies), order, strict=False) is not None for order in ORDERS):
             return found
-    return []
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,12 +345,4 @@ def _by_cost(
 
 
 def _balanced(planner: Planner, copies: Copies, order: Order, strict: bool) -> Attempt:
-    """The copies with the smallest interval at which everything fits; ``copies`` if even they do not."""
-
-    def fits(tried: Copies) -> bool:
-        return planner.place(tried, order, strict=strict) is not None
-
-    if not fits(copies):
-        return Attempt(planner, copies, order, strict)
-    found = balanced(planner.layers, planner.most_copies(), fits, planner.least_pace())
-    return Attempt(planner, found, order, strict)
+    return Attempt(planner, planner.balanced(copies, order, strict=strict), order, strict)

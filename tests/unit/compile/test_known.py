@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from archsim.compile import capacity, known
+from archsim.compile import capacity, known, planner
 from archsim.compile.network import Compiled, chips_to_fit, compile_network
 from archsim.spec.loader import load_chip
 from archsim.workload import load_graph
@@ -25,6 +25,7 @@ def compiled(network: str, *overrides: str) -> Compiled:
 
 def anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known, "_latest", known.Known())
+    planner._planners.cache_clear()
 
 
 @pytest.mark.parametrize("overrides", SLOWER, ids=["adc", "noc", "tile"])
@@ -37,6 +38,7 @@ def test_what_earlier_compilations_left_changes_nothing(monkeypatch, overrides):
     after = compiled("resnet20", *overrides)
     assert after.program == alone.program
     assert after.copies == alone.copies
+    assert after.placements == alone.placements
     assert after.work == alone.work
 
 
@@ -54,6 +56,27 @@ def test_a_compilation_that_differs_in_times_only_works_out_no_shape_and_no_capa
     second = compiled("resnet20", *overrides)
     assert second.program != first.program
     assert np.array_equal(second.program.arrays.end_capacity, first.program.arrays.end_capacity)
+
+
+@pytest.mark.parametrize("overrides", SLOWER[1:], ids=["noc", "tile"])
+def test_a_compilation_that_differs_only_in_what_planning_does_not_hang_on_places_nothing_anew(monkeypatch, overrides):
+    anew(monkeypatch)
+    first = compiled("resnet20")
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("placed again")
+
+    monkeypatch.setattr(planner, "place", forbidden)
+    second = compiled("resnet20", *overrides)
+    assert second.placements == first.placements
+    assert second.program != first.program
+
+
+def test_a_compilation_for_tiles_with_slower_units_is_planned_anew(monkeypatch):
+    anew(monkeypatch)
+    compiled("resnet20")
+    compiled("resnet20", "tile.components.sigmoid.rate=0.1 GHz")
+    assert planner._planners.cache_info().misses == 2
 
 
 def test_much_is_not_kept_for_later(monkeypatch):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from archsim.compile import planner as planner_module
 from archsim.compile.place import Demand, Mapped, Room, place
-from archsim.compile.planner import Planner
+from archsim.compile.planner import Ground, Planner
 from archsim.compile.slicing import ECONOMIES, parts_of, slice_layer, slot_shape
 from archsim.workload import load_graph
 from tests.unit.compile.nets import chip, network
@@ -128,7 +128,7 @@ def test_against_the_estimates_what_finds_no_tile_goes_where_most_buffer_is_left
 
 def test_a_network_that_fits_exactly_once_is_placed_with_its_single_window_layers_first():
     graph = load_graph("lstm-2048", ["sequence=2"])[0]
-    planner = Planner(graph, CHIP, 17, 0.9, ECONOMIES[-1])
+    planner = Planner(graph, Ground.of(graph, CHIP, 17), 0.9, ECONOMIES[-1])
     once = dict.fromkeys((layer.name for layer in graph.matrix_layers), 1)
     assert any(planner.place(once, order, strict=False) for order in ORDERS)
 
@@ -141,7 +141,8 @@ def test_what_was_asked_before_is_not_placed_anew(monkeypatch):
         return place(*given, **how)
 
     monkeypatch.setattr(planner_module, "place", counting)
-    planner = Planner(network([16, 16, 16], {"conv": 8, "kernel": 3, "name": "c"}), CHIP, 1, 0.9)
+    graph = network([16, 16, 16], {"conv": 8, "kernel": 3, "name": "c"})
+    planner = Planner(graph, Ground.of(graph, CHIP, 1), 0.9)
     first = [planner.place({"c": copies}, "network", strict=True) for copies in (1, 2)]
     again = [planner.place({"c": copies}, "network", strict=True) for copies in (1, 2)]
     assert first == again
