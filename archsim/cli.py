@@ -15,7 +15,7 @@ import typer
 
 from archsim import cli_accuracy, cli_accuracy_study, cli_noc, cli_tables, cli_validate
 from archsim._version import __version__
-from archsim.cli_common import Commands, Json
+from archsim.cli_common import Commands, Json, workers
 from archsim.cli_common import emit as _emit
 from archsim.errors import ArchsimError
 
@@ -247,9 +247,9 @@ def explain(
     json: Json = None,
 ) -> None:
     """Say why a network is as fast as it is on a board of chips, and what would make it faster."""
+    jobs = workers(jobs)
     from archsim.explore.explain import explain_design
     from archsim.explore.options import options
-    from archsim.explore.pool import processors
     from archsim.explore.run import chips_wanted, load_design
     from archsim.report.explain import explain_json, explain_tables, write_explanation
     from archsim.report.files import require_folder
@@ -260,7 +260,7 @@ def explain(
     require_folder(out)
     design = load_design(chip, workload, set_ or [])
     with progress(5) as report:
-        found = explain_design(design, size, wanted, report, jobs or processors())
+        found = explain_design(design, size, wanted, report, jobs)
     if out is not None:
         write_explanation(found, out)
     if not _emit(explain_json(found), json):
@@ -286,10 +286,10 @@ def compare(
     json: Json = None,
 ) -> None:
     """Compare chips on networks, on boards of equal silicon area."""
+    jobs = workers(jobs, len(chips) * len(workload))
     from archsim.explore.compare import compare as compare_designs
     from archsim.explore.compare import prepare, ratios, several_nodes
     from archsim.explore.options import import_options, options
-    from archsim.explore.pool import processors
     from archsim.report.files import require_folder
     from archsim.report.hardware import plain_text, print_wide
     from archsim.report.progress import progress
@@ -302,7 +302,7 @@ def compare(
         typer.echo(f"archsim: {said}", err=True)
     runs = []
     with progress(len(comparison.designs)) as report:
-        for result in compare_designs(comparison, wanted, report, jobs or processors()):
+        for result in compare_designs(comparison, wanted, report, jobs):
             runs.append(result)
             print(plain_text(result.one_line()).plain, file=sys.stderr)  # not by echo, which passes by the bar
     normalised = ratios(runs)
@@ -385,7 +385,7 @@ def study(
     json: Json = None,
 ) -> None:
     """Run every point of a study that is not there yet, and write its table."""
-    from archsim.explore.pool import processors
+    jobs = workers(jobs, 1 if cluster else 2, "archsim.explore.workers")
     from archsim.explore.study import load_study, run_study
     from archsim.report.files import require_folder
     from archsim.report.hardware import print_wide
@@ -396,7 +396,7 @@ def study(
     require_folder(store)
     loaded = load_study(file)
     with counting("points") as report:
-        summary = run_study(loaded, out, jobs or processors(), store, report, cluster)
+        summary = run_study(loaded, out, jobs, store, report, cluster)
     if not _emit(summary.records, json):
         print_wide(study_tables(summary.study, summary.records, summary.run, out))
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-__all__ = ["Commands", "Json", "emit"]
+__all__ = ["Commands", "Json", "emit", "workers"]
 
 WORDS = "archsim.words"
 
@@ -44,3 +44,14 @@ def emit(value: Any, target: Path | None) -> bool:
         return True
     write_json(target, value)
     return False
+
+
+def workers(jobs: int | None, work: int = 2, *modules: str) -> int:
+    """The processes to use, by default one for each processor; where there is ``work`` for several, what they are
+    forked from begins to load at once, also ``modules``, so call this before imports that take long."""
+    from archsim.explore.pool import prepare_workers, processors
+
+    number = jobs or processors()
+    if min(number, work) > 1:
+        prepare_workers(*modules, "archsim.cli")
+    return number

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archsim.cli_common import Json, emit
+from archsim.cli_common import Json, emit, workers
 
 __all__ = ["add_to", "tables"]
 
@@ -59,9 +59,9 @@ def _benchmarks(
 ) -> None:
     import sys
 
+    number = workers(jobs)
     from archsim.explore.benchmarks import all_tables, run_suite
     from archsim.explore.options import options
-    from archsim.explore.pool import processors
     from archsim.explore.suites import suite
     from archsim.report.benchmarks import benchmark_tables, write_benchmarks
     from archsim.report.files import require_folder
@@ -72,7 +72,7 @@ def _benchmarks(
     wanted, chosen = options(images, None, None, True, None), suite(name, workload or [], readings=readings)
     results = []
     with progress(1 + len(chosen.networks) * len(chosen.cases)) as report:
-        for result in run_suite(chosen, wanted, report, jobs or processors()):
+        for result in run_suite(chosen, wanted, report, number):
             results.append(result)
             line = result.refused if result.run is None else result.run.one_line()
             print(f"{result.case.label}: {line}", file=sys.stderr)

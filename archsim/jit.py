@@ -8,10 +8,22 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
-__all__ = ["MISSING", "either", "entry", "helper", "leading_zeros", "prefetch", "trailing_zeros", "words_of"]
+__all__ = [
+    "MISSING",
+    "NotKeptError",
+    "either",
+    "entry",
+    "helper",
+    "leading_zeros",
+    "nothing_compiled",
+    "prefetch",
+    "trailing_zeros",
+    "words_of",
+]
 
 MISSING = ""
 """Why Numba cannot be imported; empty where it can."""
@@ -86,6 +98,26 @@ class _Entry:
                 if not self.compiled.signatures:
                     self.compiled, self.kept = self.alone, NOT_KEPT
                 return self.compiled(*arguments)
+
+
+class NotKeptError(Exception):
+    """Something is not on disk and would have to be compiled."""
+
+
+@contextmanager
+def nothing_compiled() -> Iterator[None]:
+    """Calls of entries in here find their machine code on disk, or raise NotKeptError."""
+    refusing: Any = numba.core.event.Listener
+
+    class Refusing(refusing):  # type: ignore[misc]
+        def on_start(self, event: Any) -> None:
+            raise NotKeptError(str(event.data["dispatcher"]))
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    with numba.core.event.install_listener("numba:compile", Refusing()):
+        yield
 
 
 def _telling(entry: _Entry) -> Any:

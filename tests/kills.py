@@ -46,15 +46,25 @@ def killed(out: str, kill: Kill, *words: str) -> int:
 
 
 def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
-    """The worker processes of a running study, which are spawned, by any of its threads, and so say it."""
+    """The worker processes of a running study: those that were spawned, and those that were forked by its server."""
     found = []
-    for task in Path(f"/proc/{process.pid}/task").glob("*/children"):
+    for pid, words in children(process.pid):
+        if b"spawn_main" in words:
+            found.append(pid)
+        elif b"forkserver" in words:
+            found += [worker for worker, _ in children(pid)]
+    return sorted(found)
+
+
+def children(pid: int) -> list[tuple[int, bytes]]:
+    """What any thread of a process has begun, with its words."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
-            children = task.read_text().split()
-            found += [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+            found += [(int(child), Path(f"/proc/{child}/cmdline").read_bytes()) for child in task.read_text().split()]
         except OSError:
             continue  # it has ended meanwhile
-    return sorted(found)
+    return found
 
 
 def parts(out: str) -> int:

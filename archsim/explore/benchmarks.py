@@ -19,11 +19,10 @@ from typing import Any
 from archsim.compile.network import chips_to_fit
 from archsim.errors import CompileError
 from archsim.explore.options import Options
-from archsim.explore.pool import in_processes
+from archsim.explore.pool import in_processes, make_ready
 from archsim.explore.run import Design, load_design, run_design
 from archsim.explore.suites import Case, Suite
 from archsim.results import Run, geometric_mean, per
-from archsim.sim.engines import make_ready
 
 __all__ = ["RATIOS", "Result", "all_tables", "figures", "prepared", "ratios", "records", "run_suite"]
 

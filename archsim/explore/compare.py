@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from archsim.compile.network import chips_to_fit
 from archsim.errors import ArchsimError, CompileError
 from archsim.explore.options import Options
-from archsim.explore.pool import in_processes
+from archsim.explore.pool import in_processes, make_ready
 from archsim.explore.run import Design, load_design, run_design
 from archsim.hardware.rollup import chip_rollup
 from archsim.results import Run, geometric_mean, per
-from archsim.sim.engines import make_ready
 from archsim.workload import ImportOptions
 
 __all__ = ["METRICS", "Comparison", "boards_of_equal_area", "compare", "prepare", "ratios", "several_nodes"]
@@ -108,10 +107,10 @@ def compare(
 ) -> Iterator[Run]:
     """Run every pair, network by network, by ``jobs`` processes; a Run is given as soon as it and those before it are
     ready.  ``report`` is told which pair is waited for."""
-    if jobs > 1:
-        make_ready(options.engine)
     workloads = dict.fromkeys(work for _, work in comparison.designs)
     pairs = [(chip, work) for work in workloads for chip in comparison.chips]
+    if min(jobs, len(pairs)) > 1:
+        make_ready(options.engine)
     work = [(comparison.designs[chip, work], comparison.chips[chip], options) for chip, work in pairs]
     runs = in_processes(_run, work, jobs)
     for chip, workload in pairs:

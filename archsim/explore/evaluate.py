@@ -12,10 +12,6 @@ from typing import Any
 
 from archsim import library
 from archsim._version import __version__
-from archsim.accuracy.data import load_data
-from archsim.accuracy.evaluate import Job
-from archsim.accuracy.evaluate import evaluate as on_arrays
-from archsim.accuracy.metrics import metrics, scores_of
 from archsim.errors import ArchsimError
 from archsim.explore.options import Options
 from archsim.explore.profile import profile, traffic
@@ -164,6 +160,11 @@ def _chips(run: dict[str, Any]) -> int | None:
 
 def _accuracy(request: dict[str, Any], asked: dict[str, Any]) -> float:
     """The mean over arrays that are programmed with seeds 0, 1, …"""
+    from archsim.accuracy.data import load_data
+    from archsim.accuracy.evaluate import Job
+    from archsim.accuracy.evaluate import evaluate as on_arrays
+    from archsim.accuracy.metrics import metrics, scores_of
+
     path = library.find("workload", request["workload"])
     own = tuple(text for text in request["set"] if not text.startswith("workload."))
     job = Job(str(path), asked["data"], request["chip"], own, images=asked["samples"])

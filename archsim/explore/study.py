@@ -21,6 +21,7 @@ from archsim.errors import ArchsimError
 from archsim.explore.cluster import on_cluster
 from archsim.explore.evaluate import failure_key, forget_files, one_line, resolve
 from archsim.explore.points import Candidate, Point, candidates, points_of
+from archsim.explore.pool import make_ready
 from archsim.explore.search import search
 from archsim.explore.store import Store, parquet, write_table
 from archsim.explore.workers import Item, Runner, work_off
@@ -29,7 +30,7 @@ from archsim.report.study.analysis import best_points
 from archsim.report.study.indices import shares
 from archsim.report.study.table import breakdown_records, plan_records, table_records, traffic_records
 from archsim.report.tables import as_csv
-from archsim.sim.engines import chosen, make_ready
+from archsim.sim.engines import chosen
 from archsim.spec.loader import Loaded, load, load_chip
 from archsim.spec.study import SAMPLINGS, SEARCHES, Study
 from archsim.workload import load_graph

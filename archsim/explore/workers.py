@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from archsim.errors import ArchsimError
 from archsim.explore.evaluate import evaluate, one_line
-from archsim.explore.pool import be_silent
+from archsim.explore.pool import be_a_worker, context
 from archsim.explore.store import Store
 
 __all__ = ["ATTEMPTS", "LOST", "Faults", "Item", "Runner", "rows_of_batch", "work_off"]
@@ -53,7 +51,7 @@ class Item:
 
 @dataclass
 class _Worker:
-    process: SpawnProcess
+    process: BaseProcess
     connection: Connection
     batch: list[Item] | None = None
 
@@ -108,9 +106,9 @@ class _Pool:
             self._give(self.workers[-1])
 
     def _start(self) -> _Worker:
-        context = get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, str(self.store.folder)), daemon=True)
+        ours, theirs = context().Pipe()
+        given = (theirs, str(self.store.folder), dict(os.environ))
+        process = context().Process(target=_work, args=given, daemon=True)  # type: ignore[attr-defined]
         process.start()
         theirs.close()  # so that the end of the process is the end of what we read
         return _Worker(process, ours)
@@ -148,10 +146,9 @@ class _Pool:
                 self.done(1)
 
 
-def _work(connection: Connection, folder: str) -> None:
+def _work(connection: Connection, folder: str, environment: Mapping[str, str]) -> None:
     """What a worker does: batch after batch, until its parent is gone."""
-    be_silent()
-    threading.Thread(target=_leave_with_the_parent, daemon=True).start()
+    be_a_worker(environment)
     store = Store(Path(folder))
     while True:
         try:
@@ -163,13 +160,6 @@ def _work(connection: Connection, folder: str) -> None:
         except ArchsimError as error:
             reply = {"stop": str(error)}
         connection.send_bytes(json.dumps(reply).encode())
-
-
-def _leave_with_the_parent() -> None:
-    """A worker whose parent was killed ends at once: the next run may begin its point anew."""
-    if (parent := parent_process()) is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _run_batch(batch: Sequence[tuple[str, dict[str, Any]]], store: Store) -> Faults:

@@ -83,6 +83,19 @@ def test_the_first_compilation_says_so_and_no_later_call_or_run_does(
     assert len(said) == 1
 
 
+def test_where_nothing_may_be_compiled_only_what_is_on_disk_runs(
+    file: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(file.parent / "kept"))
+    module = loaded(file)
+    with jit.nothing_compiled(), pytest.raises(jit.NotKeptError, match="once_more"):
+        module.once_more(1)
+    assert said == []
+    assert module.once_more(1) == 3
+    with jit.nothing_compiled():
+        assert loaded(file).once_more(1) == 3
+
+
 def test_where_no_folder_can_be_written_it_is_compiled_each_time_and_says_why(
     file: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -326,7 +326,7 @@ def test_a_point_whose_worker_is_always_killed_is_given_up_and_the_others_are_no
     assert len(started) >= ATTEMPTS
 
 
-def _work_and_die_at_the_third(connection: Any, folder: str) -> None:
+def _work_and_die_at_the_third(connection: Any, folder: str, environment: Any) -> None:
     store = Store(Path(folder))
     while True:
         try:
