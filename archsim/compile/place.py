@@ -11,12 +11,13 @@ A core holds one layer.  Several copies of a small layer that follow each other 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-from archsim.compile.slicing import ECONOMIES, Economy, Part, Slots, parts_of
+from archsim.compile.slicing import Economy, Part, Slots, parts_of
 from archsim.workload.graph import Layer
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Order",
     "Placement",
     "Room",
+    "cut",
     "least_cores",
     "place",
     "plan",
@@ -41,6 +43,11 @@ class Mapped:
     slots: Slots
     parts: tuple[Part, ...]
     demand: Demand
+
+    @cached_property
+    def counts(self) -> dict[int, int]:
+        """How many parts have so many slots."""
+        return Counter(part.count for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +176,18 @@ class _Tiles:
         """
         order, cores = self.room.nearest(area), self.cores
         least, bits, load = piece.cores, piece.bits, piece.load
-        start = self._roomy.get((area, least), 0)
-        while start < len(order) and cores[order[start]] < least:
+        start, end = self._roomy.get((area, least), 0), len(order)
+        while start < end and cores[order[start]] < least:
             start += 1
         self._roomy[area, least] = start
         key, whole, bits_left, load_left = (area, piece), self.room.cores, self.bits, self.load
-        for place in range(max(start, self._reached.get(key, 0)), len(order)):
+        for place in range(max(start, self._reached.get(key, 0)), end):
             tile = order[place]
             free = cores[tile]
             if free >= least and (free == whole or (bits_left[tile] >= bits and load_left[tile] >= load)):
                 self._reached[key] = place
                 return tile
-        self._reached[key] = len(order)
+        self._reached[key] = end
         return None if self.strict else self._roomiest(least)
 
     def _roomiest(self, cores: int) -> int | None:
@@ -193,17 +200,24 @@ class _Tiles:
         self.load[tile] -= piece.load
 
 
+def cut(slots: Slots, least: int, room: Room, economy: Economy) -> tuple[Part, ...]:
+    """One copy of a layer as parts that fit a tile in cores, in ``least`` or more pieces along the rows."""
+    return tuple(parts_of(slots, least, SHARE_FOR_SUMS * room.buffer_bits / room.value_bits, economy))
+
+
 def plan(
-    slots: Slots, demand: Demand, spatial: int, room: Room, windows: int, economy: Economy = ECONOMIES[0]
+    slots: Slots, demand: Demand, spatial: int, room: Room, windows: int, cut: Callable[[int], tuple[Part, ...]]
 ) -> Mapped:
-    """One copy of a layer as parts that fit a tile in cores and, as far as can be estimated, in buffer.
+    """One copy of a layer as parts, as ``cut`` gives them for a number of pieces along the rows, that fit a tile in
+    cores and, as far as can be estimated, in buffer.
 
     If the whole input does not fit a tile's buffer, the rows are split over more tiles, each with some channels.
     """
     found: list[tuple[int, tuple[Part, ...]]] = []
     for least in range(1, slots.row_blocks + 1):
-        parts = tuple(parts_of(slots, least, SHARE_FOR_SUMS * room.buffer_bits / room.value_bits, economy))
-        bits = max(demand.bits(part, spatial, windows, room.value_bits) for part in parts)
+        parts = cut(least)
+        different = {part.likeness: part for part in parts}.values()
+        bits = max(demand.bits(part, spatial, windows, room.value_bits) for part in different)
         found.append((bits, parts))
         if bits <= SHARE_FOR_ONE * room.buffer_bits:
             break
@@ -237,7 +251,7 @@ def place(
 
 
 def _largest(mapped: Mapped) -> int:
-    return max(part.count for part in mapped.parts)
+    return max(mapped.counts)
 
 
 def _placed(
@@ -262,7 +276,7 @@ def least_cores(mapped: Mapped, copies: int, room: Room) -> int:
     """The cores that so many copies of a layer take at least."""
     if len(mapped.parts) == 1:
         return -(-copies * mapped.parts[0].count // room.slots_per_core)
-    return copies * sum(-(-part.count // room.slots_per_core) for part in mapped.parts)
+    return copies * sum(often * -(-count // room.slots_per_core) for count, often in mapped.counts.items())
 
 
 def _bands(copies: int, areas: int, windows: int) -> list[tuple[int, int, int]]:
@@ -279,57 +293,62 @@ def _bands(copies: int, areas: int, windows: int) -> list[tuple[int, int, int]]:
     return runs
 
 
-@dataclass(frozen=True, slots=True)
 class _Run:
     """Places copies of one layer, each of ``windows`` windows; the slowest of all layers has ``pace`` windows."""
 
-    mapped: Mapped
-    tiles: _Tiles
-    room: Room
-    spatial: int
-    windows: int
-    pace: int
-    pieces: dict[tuple[int, int], _Piece] = field(default_factory=dict)
-    """What copies of a part take, by the part's identity: many are asked for again."""
+    def __init__(self, mapped: Mapped, tiles: _Tiles, room: Room, spatial: int, windows: int, pace: int) -> None:
+        self.name, self.parts, self.demand = mapped.layer.name, mapped.parts, mapped.demand
+        self.tiles, self.room, self.spatial = tiles, room, spatial
+        self.windows, self.pace = windows, pace
+        self._several: dict[int, _Piece] = {}
 
     def _piece(self, part: Part, copies: int) -> _Piece:
-        key = id(part), copies
-        if key not in self.pieces:
-            demand = self.mapped.demand
-            bits = demand.bits(part, self.spatial, self.windows * copies, self.room.value_bits)
-            cores = -(-copies * part.count // self.room.slots_per_core)
-            self.pieces[key] = _Piece(cores, bits, copies * demand.load(part) * self.windows / self.pace)
-        return self.pieces[key]
+        bits = self.demand.bits(part, self.spatial, self.windows * copies, self.room.value_bits)
+        cores = -(-copies * part.count // self.room.slots_per_core)
+        return _Piece(cores, bits, copies * self.demand.load(part) * self.windows / self.pace)
+
+    @cached_property
+    def _pieces(self) -> list[_Piece]:
+        """One copy of each part."""
+        alike: dict[tuple[int, ...], _Piece] = {}
+        for part in self.parts:
+            if part.likeness not in alike:
+                alike[part.likeness] = self._piece(part, 1)
+        return [alike[part.likeness] for part in self.parts]
+
+    def _copies(self, count: int) -> _Piece:
+        """So many copies of the only part: many numbers are asked for again."""
+        if count not in self._several:
+            self._several[count] = self._piece(self.parts[0], count)
+        return self._several[count]
 
     def split(self, area: int, first: int, end: int) -> list[Placement] | None:
         """Copies ``first`` … ``end - 1`` in several parts each."""
         found: list[Placement] = []
-        pieces = [self._piece(part, 1) for part in self.mapped.parts]
+        nearest, take = self.tiles.nearest, self.tiles.take
         for copy in range(first, end):
-            for index, piece in enumerate(pieces):
-                tile = self.tiles.nearest(area, piece)
+            for index, piece in enumerate(self._pieces):
+                tile = nearest(area, piece)
                 if tile is None:
                     return None
-                self.tiles.take(tile, piece)
-                found.append(Placement(self.mapped.layer.name, index, copy, 1, tile))
+                take(tile, piece)
+                found.append(Placement(self.name, index, copy, 1, tile))
         return found
 
     def several(self, area: int, first: int, end: int) -> list[Placement] | None:
         """Copies ``first`` … ``end - 1`` that fit a tile each, as many in one tile as it takes."""
         found: list[Placement] = []
-        part = self.mapped.parts[0]
-        one = self._piece(part, 1)
+        tiles, slots, each, one = self.tiles, self.room.slots_per_core, self.parts[0].count, self._copies(1)
         while first < end:
-            tile = self.tiles.nearest(area, one)
+            tile = tiles.nearest(area, one)
             if tile is None:
                 return None
-            count = min(end - first, self.tiles.cores[tile] * self.room.slots_per_core // part.count)
-            while count > 1 and not self._within(tile, self._piece(part, count)):
+            count = min(end - first, tiles.cores[tile] * slots // each)
+            bits, load, piece = tiles.bits[tile], tiles.load[tile], self._copies(count)
+            while count > 1 and (piece.bits > bits or piece.load > load):
                 count -= 1
-            self.tiles.take(tile, self._piece(part, count))
-            found.append(Placement(self.mapped.layer.name, 0, first, count, tile))
+                piece = self._copies(count)
+            tiles.take(tile, piece)
+            found.append(Placement(self.name, 0, first, count, tile))
             first += count
         return found
-
-    def _within(self, tile: int, piece: _Piece) -> bool:
-        return piece.bits <= self.tiles.bits[tile] and piece.load <= self.tiles.load[tile]

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from heapq import heapify, heappop, heappush
 
 from archsim.compile.elementwise import layer_operations, operations_by_row, unit_rate
-from archsim.compile.place import Demand, Mapped, Order, Placement, Room, least_cores, place, plan
+from archsim.compile.place import Demand, Mapped, Order, Placement, Room, cut, least_cores, place, plan
 from archsim.compile.replicate import Copies, balanced, copies_at, most_copies
-from archsim.compile.slicing import ECONOMIES, Economy, SlotShape, slice_layer, slot_shape
+from archsim.compile.slicing import ECONOMIES, Economy, Part, SlotShape, slice_layer, slot_shape
 from archsim.compile.tensors import layer_window, rows_per_channel
 from archsim.hardware.mvm import mvm_timing
 from archsim.spec.chip import Chip
@@ -197,6 +197,7 @@ class Planner:
         names = [layer.name for layer in self.layers]
         self._slots = {layer.name: slice_layer(layer, ground.shape) for layer in self.layers}
         self._demand = dict(zip(names, ground.demands, strict=True))
+        self._parts: dict[tuple[str, int], tuple[Part, ...]] = {}
         self._plans: dict[tuple[str, int], Mapped] = {}
         self._placed: dict[tuple[tuple[int, ...], Order, bool], list[Placement] | None] = {}
         self._balanced: dict[tuple[tuple[int, ...], Order, bool], Copies] = {}
@@ -214,11 +215,17 @@ class Planner:
     def _plan(self, layer: Layer, windows: int) -> Mapped:
         key = layer.name, windows
         if key not in self._plans:
-            name = layer.name
+            name, parts = layer.name, partial(self._cut, layer.name)
             self._plans[key] = plan(
-                self._slots[name], self._demand[name], self.spatial[name], self.room, windows, self.economy
+                self._slots[name], self._demand[name], self.spatial[name], self.room, windows, parts
             )
         return self._plans[key]
+
+    def _cut(self, name: str, least: int) -> tuple[Part, ...]:
+        key = name, least
+        if key not in self._parts:
+            self._parts[key] = cut(self._slots[name], least, self.room, self.economy)
+        return self._parts[key]
 
     def place(self, copies: Copies, order: Order, *, strict: bool) -> list[Placement] | None:
         """Where everything stands; None if it does not fit.  The latest answers are kept: the search for balanced

@@ -166,6 +166,12 @@ class Part:
         )
         return split * self.slots.shape.weights
 
+    @cached_property
+    def likeness(self) -> tuple[int, ...]:
+        """All that it takes of a tile hangs on: parts of a copy that are equal in it take as much."""
+        inputs, outputs = _length(self.inputs), _length(self.outputs)
+        return self.count, inputs, outputs, self.additions, self.rows_beside, self.is_root
+
     def _groups(self) -> int:
         matrix, along = self.slots.layer.matrix, self.slots.groups_per_slot
         assert matrix is not None

@@ -40,9 +40,9 @@ def rows_of(part: Part, core: Core) -> Rows:
     """The rows of one copy of ``part`` in the arrays of ``core``, by their cells."""
     side_by_side, units = core.encoding.slices == "side-by-side", core.encoding.unit_columns
     rows: Rows = defaultdict(int)
+    beside = cells_per_weight(core) if side_by_side else 1
     for high, wide, slots in _blocks(part):
-        cells = wide * cells_per_weight(core) if side_by_side else wide
-        rows[cells + units] += slots * high * part.slots.shape.arrays
+        rows[wide * beside + units] += slots * high * part.slots.shape.arrays
     return dict(rows)
 
 

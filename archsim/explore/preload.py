@@ -5,7 +5,6 @@ To import this module is to load all that; see :func:`archsim.explore.pool.prepa
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 from importlib import import_module
@@ -64,5 +63,3 @@ restore()
 
 COMPLETE = _quietly()
 """Whether nothing is left to be compiled."""
-
-gc.freeze()  # what is forked is neither looked through nor copied for the sake of it

@@ -28,6 +28,7 @@ from archsim.components.dac import DAC
 from archsim.components.rated import Operator
 from archsim.errors import CompileError
 from archsim.hardware.mac import mac_array, step_cycle_ps
+from archsim.spec.base import kept
 from archsim.spec.component import Component
 from archsim.spec.tile import Core, Tile
 from archsim.units import duration_ps
@@ -179,6 +180,7 @@ class MvmTiming:
         return self.interval_ps if self.overlap else self.latency_ps - sum(self.before_ps)
 
 
+@kept
 def mvm_timing(tile: Tile) -> MvmTiming:
     """The timing of one MVM that fills the arrays of a core of ``tile``."""
     core = tile.core

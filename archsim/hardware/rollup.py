@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from archsim.hardware.energy import actions_per_mvm, peak_power_w
 from archsim.hardware.mac import mac_array, peak_macs_per_s, weights_a_tile
 from archsim.hardware.mvm import cells_per_weight, crossbar, mvm_timing
+from archsim.spec.base import kept
 from archsim.spec.chip import Chip
 from archsim.spec.component import Component
 from archsim.spec.tile import Tile
@@ -158,6 +159,7 @@ def tile_rollup(tile: Tile) -> Rollup:
     return _rollup(tile, 1, {})
 
 
+@kept
 def chip_rollup(chip: Chip) -> Rollup:
     """The roll-up of a chip."""
     return _rollup(chip.tile, chip.tiles, chip.components, chip=True)

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 from typing import Any, TypeAlias
 
 from archsim.components.link import ChipLink
 from archsim.components.router import Router as RouterRow
-from archsim.noc.chip_network import chip_network
+from archsim.noc.chip_network import channel, chip_network
 from archsim.noc.topology import merged
-from archsim.noc.ways import step
 from archsim.spec.chip import Chip
 from archsim.units import duration_ps
 
@@ -69,8 +67,6 @@ class Board:
         }
         self.ports = self.network.ports
         self._own = self._own_models()
-        self._nearest: dict[int, int] = {}
-        self._steps: dict[tuple[Router, Router], tuple[tuple[object, ...], ...]] = {}
 
     def _own_models(self) -> dict[LinkKey, LinkModel]:
         """The channels with a latency or a bandwidth of their own, on any chip."""
@@ -79,7 +75,7 @@ class Board:
             cycles, period = link.get("cycles"), link.get("period") or 1
             if cycles is not None or period > 1:
                 hop = (self._router_cycles + (cycles or self.chip.noc.link_cycles)) * self._cycle
-                own[step(a, b)] = LinkModel(hop, self.chip.noc.bandwidth.value / period)
+                own[channel(a, b)] = LinkModel(hop, self.chip.noc.bandwidth.value / period)
         return own
 
     def model(self, key: LinkKey) -> LinkModel | None:
@@ -90,7 +86,7 @@ class Board:
     def wires(self) -> dict[str, tuple[float, float | None]]:
         """By its name on a chip, the length of each channel in tile pitches, and the J a flit that are its own."""
         edges = self.network.graph.edges(data=True)
-        return {" ".join(map(str, step(a, b))): (link["length"], link.get("energy")) for a, b, link in edges}
+        return {" ".join(map(str, channel(a, b))): (link["length"], link.get("energy")) for a, b, link in edges}
 
     @property
     def tiles(self) -> int:
@@ -113,18 +109,9 @@ class Board:
         """The router of a tile, on its own chip."""
         return self.network.routers[tile % self.tiles_per_chip]
 
-    def _port(self, router: Router) -> int:
-        """The nearest of the chip's links to a router, the lowest number first."""
-        ways = [len(self.network.routing.path(router, port)) for port in self.ports]
-        return ways.index(min(ways))
-
     def _port_of(self, tile: int) -> int:
         """The nearest of its chip's links to a tile."""
-        place = tile % self.tiles_per_chip
-        port = self._nearest.get(place)
-        if port is None:
-            port = self._nearest[place] = self._port(self.router_of(tile))
-        return port
+        return self.network.port_of(tile % self.tiles_per_chip)
 
     def path(self, source: int, target: int, entry: int | None = None, leave: int | None = None) -> tuple[LinkKey, ...]:
         """The links from one tile (or the host) to another, in order; empty inside one tile.
@@ -159,20 +146,16 @@ class Board:
 
     def channels(self, chip: int, start: Router, end: Router) -> tuple[LinkKey, ...]:
         """The channels from one router of a chip to another."""
-        steps = self._steps.get((start, end))
-        if steps is None:
-            routers = [start, *(node for node, _ in self.network.routing.path(start, end))]
-            steps = self._steps[start, end] = tuple(step(a, b) for a, b in pairwise(routers))
-        return tuple(("channel", chip, *step) for step in steps)
+        return tuple(("channel", chip, *step) for step in self.network.way(start, end))
 
     def entries(self, targets: list[int]) -> list[int | None]:
         """The chip-to-chip link by which a multicast enters the chip of each target: into one chip all its tokens
         take one link, that nearest to the chip's first target."""
         entries: dict[int, int] = {}
-        return [
-            None if target == HOST else entries.setdefault(self.chip_of(target), self._port_of(target))
-            for target in targets
-        ]
+        for target in targets:
+            if target != HOST and (chip := self.chip_of(target)) not in entries:
+                entries[chip] = self._port_of(target)
+        return [None if target == HOST else entries[self.chip_of(target)] for target in targets]
 
     def tree(self, source: int, targets: list[int]) -> tuple[list[tuple[LinkKey, int]], list[int]]:
         """The route tree to several tiles: links with the index of their parent (-1 for a first), and the index of the

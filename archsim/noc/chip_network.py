@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any
 
 from archsim.components.link import ChipLink
@@ -14,7 +15,7 @@ from archsim.components.router import Router as RouterRow
 from archsim.errors import ArchsimError, CompileError
 from archsim.noc.drawn import drawn_graph
 from archsim.noc.fabric import Fabric
-from archsim.noc.failures import around_failures, named_link, without_links
+from archsim.noc.failures import around_failures, named_link, router_name, without_links
 from archsim.noc.routing import Routing, routing
 from archsim.noc.topology import TOPOLOGIES, Graph, snake
 from archsim.noc.ways import Ways
@@ -22,9 +23,12 @@ from archsim.spec.chip import Chip
 from archsim.spec.flit import FlitRouter
 from archsim.spec.noc import GRIDS, Noc
 
-__all__ = ["ChipNetwork", "chip_network", "flit_router"]
+__all__ = ["ChipNetwork", "channel", "chip_network", "flit_router"]
 
 USUAL = FlitRouter()
+
+KEPT_WAYS = 1 << 16
+"""The pairs of routers whose ways are kept."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,29 @@ class ChipNetwork:
     ports: tuple[Any, ...]
     keys: FlitRouter
     failed: frozenset[int]
+    _ports_of: dict[Any, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _ways: dict[tuple[Any, Any], tuple[tuple[object, ...], ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def port_of(self, tile: int) -> int:
+        """The number of the link to other chips that is nearest to a tile, the lowest of equals."""
+        router = self.routers[tile]
+        if router not in self._ports_of:
+            ways = [len(self.routing.path(router, port)) for port in self.ports]
+            self._ports_of[router] = ways.index(min(ways))
+        return self._ports_of[router]
+
+    def way(self, start: Any, end: Any) -> tuple[tuple[object, ...], ...]:
+        """The channels from one router to another, as :func:`channel` names them."""
+        found = self._ways.get((start, end))
+        if found is None:
+            routers = [start, *(node for node, _ in self.routing.path(start, end))]
+            found = tuple(channel(a, b) for a, b in pairwise(routers))
+            if len(self._ways) >= KEPT_WAYS:
+                self._ways.clear()
+            self._ways[start, end] = found
+        return found
 
     @cached_property
     def fabric(self) -> Fabric:
@@ -49,7 +76,7 @@ class ChipNetwork:
     @cached_property
     def ways(self) -> Ways:
         """The ways between its routers by numbers."""
-        return Ways(self.routers, self.ports, self.routing.path, self.graph.number_of_edges())
+        return Ways(self.routers, self.ports, self.way, self.graph.number_of_edges())
 
     @cached_property
     def _terminals(self) -> tuple[dict[int, int], dict[int, int]]:
@@ -71,6 +98,16 @@ class ChipNetwork:
     def terminal_of_port(self, port: int) -> int:
         """The terminal at which a link to other chips is."""
         return self._terminals[1][port]
+
+
+def channel(a: Any, b: Any) -> tuple[object, ...]:
+    """A channel as it is named within a chip: by the coordinates of its routers in a plane, or by their names."""
+    return (*_named(a), *_named(b))
+
+
+def _named(router: Any) -> tuple[object, ...]:
+    plane = isinstance(router, tuple) and len(router) == 2 and all(isinstance(part, int) for part in router)
+    return router if plane else (router_name(router),)
 
 
 def chip_network(chip: Chip) -> ChipNetwork:

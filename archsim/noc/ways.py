@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.noc.failures import router_name
-
-__all__ = ["Ways", "step"]
+__all__ = ["Ways"]
 
 Ints = NDArray[np.int64]
 
@@ -26,12 +24,12 @@ class Ways:
         self,
         tiles: Sequence[Any],
         ports: Sequence[Any],
-        path: Callable[[Any, Any], Iterable[Any]],
+        way: Callable[[Any, Any], Iterable[tuple[object, ...]]],
         most_channels: int,
     ) -> None:
-        """``tiles`` and ``ports`` give the router of each; ``path`` the routers after the first one, and a class each.
-        There are no more channels than ``most_channels``."""
-        self._path = path
+        """``tiles`` and ``ports`` give the router of each; ``way`` the channels from one router to another, as they are
+        named on a chip.  There are no more channels than ``most_channels``."""
+        self._way = way
         self.most_channels = most_channels
         self._routers = list(dict.fromkeys([*tiles, *ports]))
         number = {router: k for k, router in enumerate(self._routers)}
@@ -57,19 +55,6 @@ class Ways:
         for pair in dict.fromkeys(missing.tolist()):
             start, end = (self._routers[k] for k in divmod(pair, self.routers))
             self.begin[pair] = len(self.channels) + len(found)
-            before = start
-            for router, _ in self._path(start, end):
-                found.append(self._numbers.setdefault(step(before, router), len(self._numbers)))
-                before = router
+            found += [self._numbers.setdefault(name, len(self._numbers)) for name in self._way(start, end)]
             self.end[pair] = len(self.channels) + len(found)
         self.channels = np.concatenate((self.channels, np.array(found, np.int64)))
-
-
-def step(a: Any, b: Any) -> tuple[object, ...]:
-    """A channel as it is named within a chip: by the coordinates of its routers in a plane, or by their names."""
-    return (*_named(a), *_named(b))
-
-
-def _named(router: Any) -> tuple[object, ...]:
-    plane = isinstance(router, tuple) and len(router) == 2 and all(isinstance(part, int) for part in router)
-    return router if plane else (router_name(router),)

@@ -17,6 +17,7 @@ The energy has a row for each component: pulses and reads of cells, and bytes ov
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from fractions import Fraction
 from math import ceil
 
@@ -40,10 +41,8 @@ Bits = dict[LinkKey, int]
 def loading_of(compiled: Compiled, *, idle_tiles: bool = True) -> Loading:
     """What one loading of ``compiled`` takes; static power is counted as in the ledger of an inference."""
     core = compiled.board.chip.tile.core
-    sent = list(arrivals(compiled))
-    bits, transfer_ps = _bits(compiled, sent), 0
-    for key, amount in bits.items():
-        transfer_ps = max(transfer_ps, duration_ps(amount, _rate(compiled, key)))
+    bits = _bits(compiled, arrivals(compiled))
+    transfer_ps = _longest_ps(compiled, bits)
     rows = _moving(compiled, bits)
     if core.digital:
         return _finished(compiled, rows, transfer_ps, 0, idle_tiles, bits)
@@ -112,7 +111,7 @@ def _pulses_of_a_row(cost: Programming, cells: int) -> float:
 # -- the way of the weights ---------------------------------------------------------------------
 
 
-def _bits(compiled: Compiled, sent: list[Arrival]) -> Bits:
+def _bits(compiled: Compiled, sent: Iterable[Arrival]) -> Bits:
     """Bits over each link, and in each tile through its buffer and bus, or into its weight memory."""
     bits: Bits = defaultdict(int)
     digital = compiled.board.chip.tile.core.digital
@@ -126,6 +125,15 @@ def _bits(compiled: Compiled, sent: list[Arrival]) -> Bits:
                 bits["buffer", tile] += arrival.bits * (1 + copies)  # written once, read for each copy
                 bits["bus", tile] += arrival.bits * copies
     return bits
+
+
+def _longest_ps(compiled: Compiled, bits: Bits) -> int:
+    """The time of what is busy for longest: of all that is equally fast, what has the most bits."""
+    most: dict[tuple[int, int], int] = {}
+    for key, amount in bits.items():
+        rate = _rate(compiled, key).as_integer_ratio()
+        most[rate] = max(most.get(rate, 0), amount)
+    return max((duration_ps(amount, Fraction(*rate)) for rate, amount in most.items()), default=0)
 
 
 def _rate(compiled: Compiled, key: LinkKey) -> Fraction:

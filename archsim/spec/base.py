@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -25,6 +27,7 @@ __all__ = [
     "Strict",
     "Time",
     "Voltage",
+    "kept",
     "schema_alone",
 ]
 
@@ -45,6 +48,37 @@ Status = Literal[
     "verified", "verified_2src", "verified_by_arithmetic", "recalled_not_found", "derived", "assumed", "set_by_user"
 ]
 """How far a number is verified; the words are explained in ``docs/architecture.md``."""
+
+
+Model = TypeVar("Model", bound=BaseModel)
+Value = TypeVar("Value")
+
+
+class _Same:
+    """A model by its identity: for its lists it has no hash."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __hash__(self) -> int:
+        return id(self.model)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.model is other.model
+
+
+def kept(function: Callable[[Model], Value]) -> Callable[[Model], Value]:
+    """A function of a frozen model alone whose answers for the latest models are kept, with those models."""
+
+    @lru_cache(maxsize=16)
+    def known(same: _Same) -> Value:
+        return function(same.model)
+
+    @wraps(function)
+    def answer(model: Model) -> Value:
+        return known(_Same(model))
+
+    return answer
 
 
 class Strict(BaseModel):
