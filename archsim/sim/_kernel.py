@@ -12,10 +12,10 @@ in first out lets the start of a token be computed when its head arrives:
 
 All that an event causes lies strictly later than the event (latency, interval, hop and serialisation are at
 least 1 ps), so the phases of one time need no separate passes here: deliveries and frees are compared by
-time, and the arrivals of one time are sorted by hop number, which is the order of flows at every link.
+time, and the events of one time are sorted by row: that of hops is the order of flows at every link.
 
-On large boards the time goes to memory, so an event touches few lines of the cache, and those of the next time are
-asked for while the events of this one are worked on.
+On large boards the time goes to memory, so an event touches few lines of the cache, and what the coming events will
+touch is asked for while others are worked on.
 
 The whole state is one int64 array, ``m``: a header, rows of fields, lists of addresses, nodes of the queue, the tables
 of the sequences, the pool in which rings and queues grow, and records.  A row is named by its address,
@@ -56,13 +56,14 @@ WORDS = SLOTS >> WORD
 
 # The header.  USED words are in use, of the SIZE up to the end of the pool; FULL says that more were wanted.  Records
 # are kept of the window from SINCE to UNTIL, LEFT more of them; TOKENS says that some are of ends or hops.
-STAGES_FROM, STAGES_TO, KEYS, STACK, TOKENS, USED, SIZE, FULL, MAKESPAN, HOPS_FROM, HOP_TAPES = range(11)
+STAGES_FROM, STAGES_TO, KEYS_TO, STACK, TOKENS, USED, SIZE, FULL, MAKESPAN, HOPS_FROM, HOP_TAPES = range(11)
 SINCE, UNTIL, LEFT = range(11, 14)
 GIVEN_BACK, FRESH = 14, 15  # nodes: the first of those that were used before, the first of the others
 LARGE = 16  # the state is larger than what the cache holds of it
 FANS_FROM = 17  # hops stand before stages, those before ends, and those before fans
-LEVEL_MARKS = 18  # bit k: level k is not empty
-WORD_MARKS = 19
+ENDS_FROM, END_TAPES, END_TALLIES = range(18, 21)
+LEVEL_MARKS = 21  # bit k: level k is not empty
+WORD_MARKS = 22
 SLOT_MARKS = WORD_MARKS + LEVELS
 QUEUE_SLOTS = SLOT_MARKS + LEVELS * WORDS
 HEADER = QUEUE_SLOTS + LEVELS * SLOTS
@@ -88,15 +89,20 @@ EMITTED, LEFT_AT, ENDS, ROOTS, DIRECT = range(5)
 FLOW_ROW = 8
 
 # An end.  All that a delivery touches is in the first line, the first ring of delivery times too: KNOWN counts the
-# tokens, initial ones included, whose delivery time is known; AWAITED is the token that a firing waits for.
-# All that a firing touches is in the second, of the stage at the end as of the flow's source.  PAIR is a place in a
-# table of needs and frees, to which the bases are added.  Freed totals have the capacity in them, so they are what may
-# be emitted; WANTED is what a firing waits for, FREED comes at FREED_AT, FREED_BEFORE has come.
-STAGE, KNOWN, AWAITED, RING_MASK, FIRST_RING = range(5)
+# tokens, initial ones included, whose delivery time is known; AWAITED is the token that a firing waits for; the first
+# word names the stage at the end, and the source of the flow.
+# All that a firing touches is in the second, of the stage at the end as of the flow's source.  CHANGE is a place in a
+# table of changes, NEED what the coming firing needs, and FREES the total that it frees.  Freed totals have the
+# capacity in them, so they are what may be emitted; WANTED is what a firing waits for, FREED comes at FREED_AT,
+# FREED_BEFORE has come.
+STAGE_SOURCE, KNOWN, AWAITED, RING_MASK, FIRST_RING = range(5)
 RING_SIZE = 4
-PAIR, NEED_BASE, FREE_BASE, FREED_BEFORE, FREED, FREED_AT, WANTED, PEAK = range(8, 16)
-SOURCE, WAITED, HELD, END_TAPE = range(16, 20)
-END_ROW = 24
+CHANGE, NEED, FREES, FREED_BEFORE, FREED, FREED_AT, WANTED, PEAK = range(8, 16)
+END_ROW = 16
+
+# For how long firings waited for an end, in the order of ends.
+WAITED, HELD = range(2)
+TALLY_ROW = 2
 
 # A hop.  WHEN is the arrival of the next WAITING tokens; BEHIND says how many more arrivals are in its queue.  At
 # an orderly link there is no queue but ORDERLY, and the word is below 0.  ONWARD is what comes behind: a
@@ -110,12 +116,12 @@ ORDERLY = -1
 CHILDREN, HOP_ENDS = range(2)
 FAN_ROW = 2
 
-# Tables.  Behind the values of a sequence stand WRAP and where they begin.  Behind the pairs of needs and frees stand
-# WRAP, where they begin, and by how much needs and frees grow from then on.  Of emissions each firing has how many
+# Tables.  Behind the values of a sequence stand WRAP and where they begin; so too behind the changes of need and freed
+# total from each firing to the next, which share a word.  Of emissions each firing has how many
 # flows get tokens, and a word for each of these, with its place among the stage's flows and the tokens; behind the last
 # firing stand WRAP and where they begin.
 WRAP = NEVER
-PAST_VALUES, PAST_PAIRS = 2, 4
+PAST_VALUES = 2
 
 # A queue of arrivals, made when a hop first needs one: pairs (arrival, tokens) in a ring.
 QUEUE_FIRST, QUEUE_MASK, QUEUE_PAIRS = range(3)
@@ -126,8 +132,8 @@ BUSY_UNTIL, LINK_WAITED, CROSSING = range(3)
 LINK_ROW = 4
 
 # A tape: how many records came before the window, the last one of those, then those in the window.  A word in the row
-# of a stage or end, or of HOP_TAPES for a row of hops, is the address of the last record written; NONE where none are
-# wanted.  So many words each takes:
+# of a stage, or of END_TAPES or HOP_TAPES, is the address of the last record written; NONE where none are wanted.  So
+# many words each takes:
 FIRING_RECORD = 4  # start, starved, blocked, the binding end
 DELIVERY_RECORD = 1  # time
 PASSAGE_RECORD = 2  # start, waited
@@ -233,44 +239,49 @@ def _first_bucket(m: Ints) -> int:
         while node != 0:
             row = m[node + ROW_NEXT] >> HALF
             after = m[node + ROW_NEXT] & LOW
-            prefetch(m, row)
-            if row >= m[STAGES_FROM]:
-                prefetch(m, row + INS)
+            _ask_for_row(m, row)
             _file(m, begin, node, m[node + TIME], row)
             node = after
     return 0
 
 
 @helper
-def _write_keys(m: Ints, node: int, past: int) -> int:
-    """Write down the time in its bucket and the row of each node of a list, from ``past`` on, and give the nodes back;
-    where the keys end."""
+def _write_keys(m: Ints, node: int, key: int) -> int:
+    """Write down the time in its bucket and the row of each node of a list, before the keys that begin at ``key``, and
+    give the nodes back; where the keys begin now.  What has come last stands first in a list and is late as a rule, so
+    that keys which are written backwards are almost in order."""
     while node != 0:
         row_next = m[node + ROW_NEXT]
-        m[past] = (m[node + TIME] & ((1 << BUCKET) - 1)) << HALF | row_next >> HALF
-        past += 1
+        key -= 1
+        m[key] = (m[node + TIME] & ((1 << BUCKET) - 1)) << HALF | row_next >> HALF
         m[node + ROW_NEXT] = m[GIVEN_BACK]
         m[GIVEN_BACK] = node
         node = row_next & LOW
-    return past
+    return key
 
 
 @helper
 def _sort(m: Ints, begin: int, past: int) -> None:
     """Shell sort: short lists are the rule, long ones (all in step) must not cost the square."""
-    count = past - begin
     gap = 1
-    while gap < count // 3:
+    while gap < (past - begin) // 8:
         gap = 3 * gap + 1
-    while gap > 0:
-        for i in range(begin + gap, past):
-            key = m[i]
-            j = i
-            while j - gap >= begin and m[j - gap] > key:
-                m[j] = m[j - gap]
-                j -= gap
-            m[j] = key
+    while gap > 1:
+        _sort_by(m, begin, past, gap)
         gap //= 3
+    _sort_by(m, begin, past, 1)
+
+
+@helper
+def _sort_by(m: Ints, begin: int, past: int, gap: int) -> None:
+    """Sort the keys that are ``gap`` places from each other."""
+    for i in range(begin + gap, past):
+        key = m[i]
+        j = i
+        while j - gap >= begin and m[j - gap] > key:
+            m[j] = m[j - gap]
+            j -= gap
+        m[j] = key
 
 
 # --- Firings ----------------------------------------------------------------------------------------------
@@ -299,13 +310,10 @@ def _expect(m: Ints, now: int, s: int, ready: int) -> None:
     ins = m[s + INS]
     for i in range(ins >> HALF, ins & LOW):
         e = m[i]
-        place = m[e + PAIR]
-        if m[place] == WRAP:
-            m[e + NEED_BASE] += m[place + 2]
-            m[e + FREE_BASE] += m[place + 3]
-            place = m[place + 1]
-            m[e + PAIR] = place
-        need = m[e + NEED_BASE] + m[place]
+        change = _take(m, e + CHANGE)
+        need = m[e + NEED] + (change >> HALF)
+        m[e + NEED] = need
+        m[e + FREES] += change & LOW
         if need > m[e + KNOWN]:
             m[e + AWAITED] = need
             missing += 1
@@ -344,6 +352,13 @@ def _expect(m: Ints, now: int, s: int, ready: int) -> None:
 
 
 @helper
+def _tally(m: Ints, e: int) -> int:
+    """Where the waiting for end ``e`` is added up."""
+    place: int = m[END_TALLIES] + (e - m[ENDS_FROM]) // END_ROW * TALLY_ROW
+    return place
+
+
+@helper
 def _account(m: Ints, s: int, start: int) -> None:
     """The waiting of the firing that starts (rule 7)."""
     starved = m[s + T_IN] - m[s + READY]
@@ -351,11 +366,11 @@ def _account(m: Ints, s: int, start: int) -> None:
     bound = NONE
     if starved > 0:
         bound = m[s + IN_END]
-        m[bound + WAITED] += starved
+        m[_tally(m, bound) + WAITED] += starved
         m[s + STARVED] += starved
     if blocked > 0:
         bound = m[s + OUT_END]
-        m[bound + HELD] += blocked
+        m[_tally(m, bound) + HELD] += blocked
         m[s + BLOCKED] += blocked
     if m[s + FIRST] == NONE:
         m[s + FIRST] = start
@@ -374,15 +389,13 @@ def _free(m: Ints, now: int, s: int, time: int) -> None:
     ins = m[s + INS]
     for i in range(ins >> HALF, ins & LOW):
         e = m[i]
-        place = m[e + PAIR]
-        freed = m[e + FREE_BASE] + m[place + 1]
-        m[e + PAIR] = place + 2
+        freed = m[e + FREES]
         m[e + FREED_BEFORE] = m[e + FREED]
         m[e + FREED] = freed
         m[e + FREED_AT] = time
         if m[e + WANTED] <= freed:
             m[e + WANTED] = NEVER
-            _learn(m, now, m[e + SOURCE], T_OUT, e, time)
+            _learn(m, now, m[e + STAGE_SOURCE] & LOW, T_OUT, e, time)
 
 
 @helper
@@ -475,12 +488,12 @@ def _deliver(m: Ints, now: int, e: int, time: int) -> None:
     m[_ring(m, e, token)] = time
     m[e + KNOWN] = token
     if m[TOKENS]:
-        record = _record(m, e + END_TAPE, time, DELIVERY_RECORD)
+        record = _record(m, m[END_TAPES] + (e - m[ENDS_FROM]) // END_ROW, time, DELIVERY_RECORD)
         if record != NONE:
             m[record] = time
     if token == m[e + AWAITED]:
         m[e + AWAITED] = NEVER
-        _learn(m, now, m[e + STAGE], T_IN, e, time)
+        _learn(m, now, m[e + STAGE_SOURCE] >> HALF, T_IN, e, time)
 
 
 @helper
@@ -598,25 +611,72 @@ def _serve(m: Ints, now: int, h: int) -> None:
             _cross(m, now, h, now)
 
 
+# On a large board all that an event touches must come from memory.  It is asked for in three steps, each of which finds
+# there what the one before has asked for: the rows of the bucket after the next, what those of the next one point to,
+# and what stands behind that.
+
+
 @helper
 def _look_ahead(m: Ints) -> None:
-    """Ask for what the events of the next bucket will touch, so that it comes from memory meanwhile."""
+    """Ask for what the next bucket and the one after it will touch."""
     words = m[WORD_MARKS]
     if words == 0:
         return
     word = trailing_zeros(words)
-    node = m[QUEUE_SLOTS + (word << WORD) + trailing_zeros(m[SLOT_MARKS + word])]
+    marks = m[SLOT_MARKS + word]
+    slots = QUEUE_SLOTS + (word << WORD)
+    later = marks & (marks - 1)
+    if later != 0:
+        node = m[slots + trailing_zeros(later)]
+        while node != 0:
+            _ask_for_row(m, m[node + ROW_NEXT] >> HALF)
+            node = m[node + ROW_NEXT] & LOW
+    node = m[slots + trailing_zeros(marks)]
     while node != 0:
         row = m[node + ROW_NEXT] >> HALF
-        node = m[node + ROW_NEXT] & LOW
         if row < m[STAGES_FROM]:
             prefetch(m, m[row + QUEUE_LINK] & LOW)
             prefetch(m, m[row + ONWARD_SERVICE] >> HALF)
         else:
-            ins = m[row + INS]
-            for i in range(ins >> HALF, ins & LOW):
-                prefetch(m, m[i])
-                prefetch(m, m[i] + PAIR)
+            _ask_for_ends(m, row)
+        node = m[node + ROW_NEXT] & LOW
+
+
+@helper
+def _ask_for_row(m: Ints, row: int) -> None:
+    prefetch(m, row)
+    if row >= m[STAGES_FROM]:
+        prefetch(m, row + INS)
+
+
+@helper
+def _ask_for_ends(m: Ints, s: int) -> None:
+    """Ask for what the coming firing of stage ``s`` will touch: its inputs, and the ends and first hops of the flows
+    that get tokens."""
+    ins = m[s + INS]
+    for i in range(ins >> HALF, ins & LOW):
+        prefetch(m, m[i])
+        prefetch(m, m[i] + CHANGE)
+    outs = m[s + OUTS]
+    place = outs & LOW
+    if m[place] == WRAP:
+        place = m[place + 1]
+    for i in range(place + 1, place + 1 + m[place]):
+        f = (outs >> HALF) + (m[i] >> HALF)
+        ends = m[f + ENDS]
+        for e in range(ends >> HALF, ends & LOW, END_ROW):
+            prefetch(m, e + CHANGE)
+        prefetch(m, m[f + ROOTS] >> HALF)
+
+
+@helper
+def _ask_for_what_is_behind(m: Ints, key: int, past: int) -> None:
+    """Ask for what stands behind the hops among the keys from ``key`` on: the stage of an end, or the first hop of a
+    fan, which have the same place in their rows."""
+    for i in range(key, past):
+        row = m[i] & LOW
+        if row < m[STAGES_FROM]:
+            prefetch(m, m[m[row + ONWARD_SERVICE] >> HALF] >> HALF)
 
 
 @helper
@@ -624,9 +684,11 @@ def _work_off(m: Ints, node: int) -> None:
     """All that happens in one bucket, by time and row; ``node`` begins the list of what waits for it."""
     bucket = m[node + TIME] >> BUCKET
     slot = QUEUE_SLOTS + (bucket & (SLOTS - 1))
-    key = m[KEYS]
-    past = _write_keys(m, node, key)
+    past = m[KEYS_TO]
+    key = _write_keys(m, node, past)
     _sort(m, key, past)
+    if m[LARGE]:
+        _ask_for_what_is_behind(m, key, past)
     while key < past:
         now = (bucket << BUCKET) + (m[key] >> HALF)
         row = m[key] & LOW
@@ -636,10 +698,7 @@ def _work_off(m: Ints, node: int) -> None:
         else:
             _fire(m, now, row)
         if m[slot] != 0:  # that lets something happen in the same bucket
-            for i in range(past - key):
-                m[m[KEYS] + i] = m[key + i]
-            past = _write_keys(m, _first_bucket(m), m[KEYS] + past - key)
-            key = m[KEYS]
+            key = _write_keys(m, _first_bucket(m), key)
             _sort(m, key, past)
 
 
@@ -661,24 +720,32 @@ def simulate(state: Ints) -> bool:
 
 
 @_compiled
-def tabulate(m: Ints, pool: Ints, tables: Ints) -> None:
-    """Write the tables of needs and frees: each row of ``tables`` holds where, how many pairs, and of need and free the
-    first place in ``pool``, the period, the offset and the increment."""
+def tabulate(m: Ints, pool: Ints, tables: Ints) -> tuple[Ints, int]:
+    """Write the tables of the changes of needs and freed totals: each row of ``tables`` holds where, for how many
+    firings, whether they are gone through more than once, and of need and freed total the first place in ``pool``, the
+    period, the offset and the increment.  The need and freed total before the first firing, and the largest change."""
+    before = np.empty((len(tables), 2), np.int64)
+    largest = 0
     for t in range(len(tables)):
-        begin, pairs = tables[t, 0], tables[t, 1]
+        begin, firings, again = tables[t, 0], tables[t, 1], tables[t, 2]
         for which in range(2):
-            start, period = tables[t, 2 + 4 * which], tables[t, 3 + 4 * which]
-            offset, increment = tables[t, 4 + 4 * which], tables[t, 5 + 4 * which]
+            start, period = tables[t, 3 + 4 * which], tables[t, 4 + 4 * which]
+            offset, increment = tables[t, 5 + 4 * which], tables[t, 6 + 4 * which]
+            last = pool[start + period - 1] + offset - increment if again else pool[start] + offset
+            before[t, which] = last
             k = 0
-            for n in range(pairs):
-                m[begin + 2 * n + which] = pool[start + k] + offset
+            for n in range(firings):
+                total = pool[start + k] + offset
+                largest = max(largest, abs(total - last))
+                m[begin + n] += (total - last) << HALF * (1 - which)
+                last = total
                 k += 1
                 if k == period:
                     k = 0
                     offset += increment
-            m[begin + 2 * pairs + 2 + which] = increment * (pairs // period)
-        m[begin + 2 * pairs] = WRAP
-        m[begin + 2 * pairs + 1] = begin
+        m[begin + firings] = WRAP
+        m[begin + firings + 1] = begin
+    return before, largest
 
 
 @_compiled

@@ -8,12 +8,16 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.errors import ArchsimError
 from archsim.program import ProgramArrays
 from archsim.sim import _kernel as k
 
-__all__ = ["EmissionTables", "PairTables", "SequenceTables"]
+__all__ = ["ChangeTables", "EmissionTables", "SequenceTables"]
 
 Ints = NDArray[np.int64]
+
+MOST_CHANGE = 1 << 31
+"""Two changes share a word."""
 
 
 class SequenceTables:
@@ -41,9 +45,10 @@ class SequenceTables:
         self.place[self.used] = begin
 
 
-class PairTables:
-    """The tables of needs and frees, one for each pair of sequences that an end has; ``of_end`` says which an end has,
-    and ``place`` is where each table is.
+class ChangeTables:
+    """The tables of how needs and freed totals change from firing to firing, one for each pair of sequences that an end
+    has; ``of_end`` says which an end has, ``place`` is where each table is, and ``before`` the need and the freed total
+    before the first firing.
 
     A table goes on until both sequences begin anew, or until the last firing: its length is the common multiple of two
     periods, which are as a rule the same or 1.
@@ -57,16 +62,19 @@ class PairTables:
         most = np.zeros(len(pairs), np.int64)
         np.maximum.at(most, self.of_end, a.stage_firings[a.end_stage])
         length = np.minimum(np.lcm(a.q_period[need], a.q_period[free]), most)
-        sizes = 2 * length + k.PAST_PAIRS
+        sizes = length + k.PAST_VALUES
         self.words = int(sizes.sum())
         sequence = [(a.q_start[q], a.q_period[q], a.q_offset[q], a.q_increment[q]) for q in (need, free)]
-        self.tables = np.stack((np.cumsum(sizes) - sizes, length, *sequence[0], *sequence[1]), axis=1)
+        self.tables = np.stack((np.cumsum(sizes) - sizes, length, most > length, *sequence[0], *sequence[1]), axis=1)
 
     def write(self, m: Ints, address: int, pool: Ints) -> None:
-        """Write all of them from ``address`` on."""
+        """Write all of them from ``address`` on.  ArchsimError where a change is too large for half a word."""
         self.tables[:, 0] += address
         self.place = self.tables[:, 0]
-        k.tabulate(m, pool, self.tables)
+        self.before, largest = k.tabulate(m, pool, self.tables)
+        if largest >= MOST_CHANGE:
+            message = f"the need or the freed total of an input changes by {largest} tokens from one firing to the next"
+            raise ArchsimError(f"{message}, the compiled engine takes {MOST_CHANGE - 1}; --engine simpy")
 
 
 class EmissionTables:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from archsim.errors import ArchsimError, RecordsError
 from archsim.program import NO_NODE, Program, ProgramArrays, sums
 from archsim.sim import _kernel as k
-from archsim.sim._sequences import EmissionTables, PairTables, SequenceTables
+from archsim.sim._sequences import ChangeTables, EmissionTables, SequenceTables
 from archsim.sim._tapes import Tapes
 from archsim.sim.outcome import Outcome, Wanted
 
@@ -43,7 +43,7 @@ class Words:
     def _lay_out(self, wanted: Wanted, pool: int) -> None:
         """Where everything begins; rows come first, so that a hop's address is below a stage's, and records last."""
         a = self.program.arrays
-        self._sequences, self._pairs, self._emissions = SequenceTables(a), PairTables(a), EmissionTables(a)
+        self._sequences, self._changes, self._emissions = SequenceTables(a), ChangeTables(a), EmissionTables(a)
         self._services = np.unique(a.hop_serialisation)
         self._behind = np.diff(a.hop_child_ptr) + np.diff(a.hop_end_ptr)
         self._fans = int(np.sum(self._behind > 1))
@@ -64,9 +64,11 @@ class Words:
             "keys": hops + stages,
             "nodes": k.NODE * (hops + stages),
             "sequences": self._sequences.words,
-            "pairs": self._pairs.words,
+            "changes": self._changes.words,
             "emissions": self._emissions.words,
             "stack": 2 * hops + 2,
+            "end_tallies": ends * k.TALLY_ROW,
+            "end_tapes": ends if wanted.of_tokens else 0,
             "hop_tapes": hops if wanted.of_tokens else 0,
         }
         lines = [-(-size // LINE) * LINE for size in (k.HEADER, *sizes.values())]
@@ -76,6 +78,7 @@ class Words:
         self.hops = self._rows("hops", hops, k.HOP_ROW)
         self.stages = self._rows("stages", stages, k.STAGE_ROW)
         self.ends = self._rows("ends", ends, k.END_ROW)
+        self.end_tallies = self._rows("end_tallies", ends, k.TALLY_ROW)
         self.flows = self._rows("flows", flows, k.FLOW_ROW)
         self.links = self._rows("links", links, k.LINK_ROW)
 
@@ -85,14 +88,15 @@ class Words:
     def _set_header(self, wanted: Wanted) -> None:
         at, m, a = self.at, self.m, self.program.arrays
         m[k.STAGES_FROM], m[k.STAGES_TO] = at["stages"], at["stages"] + self.stages.size
-        m[k.KEYS], m[k.STACK] = at["keys"], at["stack"]
+        m[k.KEYS_TO], m[k.STACK] = at["keys"] + len(self.hops) + len(self.stages), at["stack"]
         m[k.HOPS_FROM], m[k.HOP_TAPES] = at["hops"], at["hop_tapes"]
         m[k.USED], m[k.SIZE] = at["pool"], self.tapes.begin
         m[k.TOKENS], m[k.SINCE], m[k.UNTIL], m[k.LEFT] = wanted.of_tokens, wanted.since, wanted.until, wanted.most
         m[k.FRESH], m[k.LARGE] = at["nodes"], at["pool"] > CACHE
-        m[k.FANS_FROM] = at["fans"]
+        m[k.FANS_FROM], m[k.ENDS_FROM] = at["fans"], at["ends"]
+        m[k.END_TAPES], m[k.END_TALLIES] = at["end_tapes"], at["end_tallies"]
         self._sequences.write(m, at["sequences"])
-        self._pairs.write(m, at["pairs"], a.pool)
+        self._changes.write(m, at["changes"], a.pool)
         self._emissions.write(m, at["emissions"])
 
     def _set_stages(self) -> None:
@@ -123,16 +127,18 @@ class Words:
     def _set_ends(self) -> None:
         a, rows = self.program.arrays, self.ends
         initial = a.flow_initial[a.end_flow]
-        rows[:, k.STAGE] = self.at["stages"] + k.STAGE_ROW * a.end_stage
-        rows[:, k.SOURCE] = self.at["stages"] + k.STAGE_ROW * a.flow_source[a.end_flow]
+        stage, source = (self.at["stages"] + k.STAGE_ROW * of for of in (a.end_stage, a.flow_source[a.end_flow]))
+        rows[:, k.STAGE_SOURCE] = stage << k.HALF | source
         rows[:, k.KNOWN] = initial
         rows[:, k.PEAK] = initial - a.end_capacity
-        rows[:, k.FREE_BASE] = rows[:, k.FREED] = rows[:, k.FREED_BEFORE] = a.end_capacity
+        rows[:, k.FREED] = rows[:, k.FREED_BEFORE] = a.end_capacity
+        before = self._changes.before[self._changes.of_end]
+        rows[:, k.NEED], rows[:, k.FREES] = before[:, 0], before[:, 1] + a.end_capacity
         rows[:, k.AWAITED] = k.NEVER
         rows[:, k.WANTED] = k.NEVER
         rings = self.at["ends"] + k.END_ROW * np.arange(len(rows)) + k.FIRST_RING
         rows[:, k.RING_MASK] = rings << k.HALF | (k.RING_SIZE - 1)
-        rows[:, k.PAIR] = self._pairs.place[self._pairs.of_end]
+        rows[:, k.CHANGE] = self._changes.place[self._changes.of_end]
 
     def _set_hops(self) -> None:
         a = self.program.arrays
@@ -165,10 +171,12 @@ class Words:
 
     def _set_tapes(self) -> None:
         """Where the records of each row go."""
-        of_hops = self.m[self.at["hop_tapes"] :][: len(self.hops)] if self.m[k.TOKENS] else self.m[:0]
+        tokens = bool(self.m[k.TOKENS])
+        of_ends = self.m[self.at["end_tapes"] :][: tokens * len(self.ends)]
+        of_hops = self.m[self.at["hop_tapes"] :][: tokens * len(self.hops)]
         self.tape_words = (
             (self.stages[:, k.STAGE_TAPE], np.arange(len(self.stages))),
-            (self.ends[:, k.END_TAPE], np.arange(len(self.ends))),
+            (of_ends, np.arange(len(self.ends))),
             (of_hops, self.hop_row),
         )
         self.tapes.begin_at(self.tape_words)
@@ -204,8 +212,8 @@ class Words:
             stage_blocked=self.stages[:, k.BLOCKED].copy(),
             end_delivered=delivered,
             end_last=end_last,
-            end_waited=self.ends[:, k.WAITED].copy(),
-            end_held=self.ends[:, k.HELD].copy(),
+            end_waited=self.end_tallies[:, k.WAITED].copy(),
+            end_held=self.end_tallies[:, k.HELD].copy(),
             end_peak=self.ends[:, k.PEAK] + a.end_capacity,
             link_tokens=_sums(a.hop_link, crossed, links),
             link_busy=_sums(a.hop_link, crossed * a.hop_serialisation, links),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from archsim.program import End, Flow, Program, Sequence, Stage
+from archsim.errors import ArchsimError
+from archsim.program import End, Flow, Hop, Link, Program, Sequence, Stage
 from archsim.sim import _kernel as k
 from archsim.sim._tables import Words
+from archsim.sim.compiled import run
 from archsim.sim.outcome import wanted_of
 from tests.property.programs import random_program
 
@@ -55,3 +57,73 @@ def test_a_flow_that_is_too_full_is_listed_where_it_gets_nothing() -> None:
     stages = (Stage("a", 4, ONE, ONE), Stage("b", 4, ONE, ONE))
     flow = Flow("f", 0, Sequence((0, 1)), (End(1, EACH, EACH, 2),), initial=3)
     assert listed(Program(stages, (flow,)), 0) == [{0: 0}, {0: 1}, {0: 0}, {0: 1}]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_needs_and_freed_totals_grow_by_their_changes(seed: int) -> None:
+    program = random_program(seed).repeated(3)
+    words = Words(program, wanted_of(program, frozenset()), 1 << 10)
+    ends = [end for flow in program.flows for end in flow.ends]
+    for end, row in zip(ends, words.ends.tolist(), strict=True):
+        firings = program.stages[end.stage].firings
+        place, need, freed, found = row[k.CHANGE], row[k.NEED], row[k.FREES] - end.capacity, []
+        for _ in range(firings):
+            if words.m[place] == k.WRAP:
+                place = words.m[place + 1]
+            need += int(words.m[place]) >> k.HALF
+            freed += int(words.m[place]) & k.LOW
+            found.append((need, freed))
+            place += 1
+        totals = zip(end.need.values(firings).tolist(), end.free.values(firings).tolist(), strict=True)
+        assert found == list(totals)
+
+
+def test_a_change_that_half_a_word_does_not_hold_is_refused() -> None:
+    stages = (Stage("a", 2, ONE, ONE), Stage("b", 2, ONE, ONE))
+    many = Sequence((0, 1 << 31))
+    flow = Flow("f", 0, many, (End(1, many, EACH, 1 << 32),))
+    with pytest.raises(ArchsimError) as refused:
+        run(Program(stages, (flow,)))
+    assert str(refused.value) == (
+        "the need or the freed total of an input changes by 2147483648 tokens from one firing to the next, "
+        "the compiled engine takes 2147483647; --engine simpy"
+    )
+
+
+def orderly(*flows: tuple[int, tuple[int, ...]], latency: Sequence = ONE) -> list[list[bool]]:
+    """For each flow, given by its source and its links, which of its links tokens cross without a queue."""
+    stages = tuple(Stage(str(n), 4, Sequence((9,)), latency) for n in range(3))
+    links = tuple(Link(str(n), 1) for n in range(5))
+    ways = [tuple(Hop(link, 1, n - 1) for n, link in enumerate(way)) for _, way in flows]
+    program = Program(
+        stages,
+        tuple(
+            Flow(str(n), source, ONE, (End(2, EACH, EACH, 9, len(way) - 1),), way)
+            for n, ((source, _), way) in enumerate(zip(flows, ways, strict=True))
+        ),
+        links,
+    )
+    words = Words(program, wanted_of(program, frozenset()), 1 << 10)
+    marked = iter(words.hops[words.hop_row, k.QUEUE_LINK] < 0)
+    return [[bool(next(marked)) for _ in way] for _, way in flows]
+
+
+class TestOrderlyLinks:
+    """Tokens need no queue at a link that they all reach from one place, one after the other."""
+
+    def test_a_link_of_a_single_flow(self) -> None:
+        assert orderly((0, (0, 1))) == [[True, True]]
+
+    def test_a_link_that_two_stages_use_has_a_queue_and_those_behind_it_have_none(self) -> None:
+        assert orderly((0, (0, 1, 2)), (1, (0, 1, 3))) == [[False, True, True]] * 2
+
+    def test_a_link_behind_two_links_has_a_queue(self) -> None:
+        assert orderly((0, (0, 2, 3)), (0, (1, 2, 3))) == [[True, False, True]] * 2
+
+    def test_a_link_where_one_flow_begins_and_another_comes_by_has_a_queue(self) -> None:
+        assert orderly((0, (0, 1)), (1, (1,))) == [[True, False], [False]]
+
+    def test_flows_of_one_stage_leave_in_order_if_its_latency_is_always_the_same(self) -> None:
+        assert orderly((0, (0,)), (0, (0,))) == [[True]] * 2
+        assert orderly((0, (0,)), (0, (0,)), latency=Sequence((20, 1))) == [[False]] * 2
+        assert orderly((0, (0,)), latency=Sequence((20, 1))) == [[True]]
