@@ -19,7 +19,7 @@ NEVER = np.iinfo(np.int64).max
 TILES, PORTS, CHIPS, ROUTERS, CHANNELS, OF_TILES, OF_PORTS, BEGINS, ENDS = range(9)
 HEADER = 9
 
-_compiled = entry("the search for routes", seconds=3)
+_compiled = entry("the search for routes", seconds=4)
 
 
 @helper
