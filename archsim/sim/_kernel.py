@@ -690,14 +690,15 @@ def _work_off(m: Ints, node: int) -> None:
     if m[LARGE]:
         _ask_for_what_is_behind(m, key, past)
     while key < past:
-        now = (bucket << BUCKET) + (m[key] >> HALF)
+        since = m[key] >> HALF
+        now = (bucket << BUCKET) + since
         row = m[key] & LOW
         key += 1
         if row < m[STAGES_FROM]:
             _serve(m, now, row)
         else:
             _fire(m, now, row)
-        if m[slot] != 0:  # that lets something happen in the same bucket
+        if m[slot] != 0 and (key == past or m[key] >> HALF > since):  # what comes later in the same bucket
             key = _write_keys(m, _first_bucket(m), key)
             _sort(m, key, past)
 
