@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from archsim.parts import NO_NODE, Hop, Link, Stage
 from archsim.sequences import Sequences, ints, runs, starts
 
-__all__ = ["Column", "Columns", "Ends", "ProgramArrays", "Route", "Trees", "sums"]
+__all__ = ["Column", "Columns", "Ends", "ProgramArrays", "Route", "Trees", "grouped", "sums"]
 
 Ints = NDArray[np.int64]
 
@@ -195,10 +195,10 @@ class Columns:
         tables, numbers = self.sequences.used([*timed, self._emits.values, need, free])
         interval, latency, emit, need, free = numbers
         source = self._sources.values
-        in_ptr, stage_in = _grouped(end_stage, len(stages))
-        out_ptr, stage_out = _grouped(source, len(stages))
-        child_ptr, child = _grouped(hop_parent, len(hops.flow))
-        hop_end_ptr, hop_end = _grouped(end_node, len(hops.flow))
+        in_ptr, stage_in = grouped(end_stage, len(stages))
+        out_ptr, stage_out = grouped(source, len(stages))
+        child_ptr, child = grouped(hop_parent, len(hops.flow))
+        hop_end_ptr, hop_end = grouped(end_node, len(hops.flow))
         return ProgramArrays(
             pool=tables.pool,
             q_start=tables.start,
@@ -276,7 +276,7 @@ def sums(a: ProgramArrays, sequence: Ints, firings: Ints) -> Ints:
     return np.asarray(whole * once + part + firings * a.q_offset[sequence], np.int64)
 
 
-def _grouped(owners: Ints, groups: int) -> tuple[Ints, Ints]:
+def grouped(owners: Ints, groups: int) -> tuple[Ints, Ints]:
     """Row pointers and members of each group, members ascending; owners below 0 belong to none."""
     members = np.flatnonzero(owners >= 0)
     order = members[np.argsort(owners[members], kind="stable")]

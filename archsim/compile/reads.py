@@ -86,7 +86,7 @@ class Intervals:
     @cached_property
     def _before(self) -> Ints:
         """The pixels in all intervals before each, and in all at the end."""
-        return np.concatenate(([0], np.cumsum(self.high - self.low))).astype(np.int64)
+        return starts(self.high - self.low)
 
     @property
     def size(self) -> int:

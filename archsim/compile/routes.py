@@ -80,8 +80,9 @@ def gates(board: Board, flows: Requests) -> Gates:
 
 
 def forest(board: Board, flows: Requests, chosen: Gates) -> Forest:
-    """The route tree of each flow, each target at the end of its path: the write into its tile's buffer."""
-    ways, table = _found(board, flows), _table(board)
+    """The route tree of each flow by its :func:`gates`, each target at the end of its path: the write into its tile's
+    buffer."""
+    ways, table = board.network.ways, _table(board)
     longest = 2 * int((ways.end - ways.begin).max(initial=0)) + AROUND
     path = np.empty(longest, np.int64)
     parts: list[Forest] = []

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import ArchsimError, RecordsError
+from archsim.flat import grouped
 from archsim.program import NO_NODE, Program, ProgramArrays, sums
 from archsim.sim import _kernel as k
 from archsim.sim._sequences import ChangeTables, EmissionTables, SequenceTables
@@ -118,7 +119,7 @@ class Words:
         roots = np.bincount(a.hop_flow[a.hop_parent == NO_NODE], minlength=len(rows))
         first = self.at["hops"] + k.HOP_ROW * a.flow_hop_ptr[:-1]  # the roots are the first rows of a flow
         rows[:, k.ROOTS] = first << k.HALF | (first + k.HOP_ROW * roots)
-        pointers, members = _members(np.where(a.end_node == NO_NODE, a.end_flow, -1), len(rows))
+        pointers, members = grouped(np.where(a.end_node == NO_NODE, a.end_flow, -1), len(rows))
         self.m[self.at["direct"] : self.at["direct"] + len(members)] = self.at["ends"] + k.END_ROW * members
         rows[:, k.DIRECT] = _both(self.at["direct"] + pointers)
         rows[:, k.EMITTED] = a.flow_initial
@@ -249,14 +250,6 @@ def _orderly(a: ProgramArrays) -> NDArray[np.bool_]:
     orderly[a.hop_link[other]] = False
     orderly[np.bincount(a.hop_link, minlength=links) == 1] = True
     return np.asarray(orderly[a.hop_link])
-
-
-def _members(owner: Ints, groups: int) -> tuple[Ints, Ints]:
-    """Pointers and members of each group, ascending; an owner of -1 is none."""
-    members = np.flatnonzero(owner >= 0)
-    order = members[np.argsort(owner[members], kind="stable")]
-    counts = np.bincount(owner[members], minlength=groups)
-    return np.concatenate(([0], np.cumsum(counts))), order
 
 
 def _sums(owner: Ints, values: Ints, groups: int) -> Ints:
