@@ -18,6 +18,7 @@ __all__ = [
     "either",
     "entry",
     "helper",
+    "inlined",
     "leading_zeros",
     "nothing_compiled",
     "prefetch",
@@ -51,10 +52,20 @@ def either(function: Function) -> Function:
 
 def helper(function: Function) -> Function:
     """``numba.njit`` for what only compiled functions call: without wrappers it compiles a quarter faster."""
+    return _called_by_compiled(function)
+
+
+def inlined(function: Function) -> Function:
+    """A helper that LLVM copies to each place where it is called, for those that are called all the time: what it
+    copies by itself is little.  Compiling takes longer with each copy."""
+    return _called_by_compiled(function, forceinline=True)
+
+
+def _called_by_compiled(function: Function, **options: bool) -> Function:
     if MISSING:
         return function
     njit: Any = numba.njit
-    return cast("Function", njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function))
+    return cast("Function", njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function))
 
 
 def entry(what: str, seconds: int) -> Callable[[Function], Function]:

@@ -33,7 +33,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.jit import entry, helper, leading_zeros, prefetch, trailing_zeros, words_of
+from archsim.jit import entry, helper, inlined, leading_zeros, prefetch, trailing_zeros, words_of
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -479,7 +479,7 @@ def _widen_ring(m: Ints, e: int) -> None:
         m[e + RING_MASK] = wider << HALF | wide_mask
 
 
-@helper
+@inlined
 def _deliver(m: Ints, now: int, e: int, time: int) -> None:
     """The next token of end ``e`` is delivered at ``time``."""
     token = m[e + KNOWN] + 1
@@ -519,7 +519,7 @@ def _pair(m: Ints, queue: int, number: int) -> int:
     return place
 
 
-@helper
+@inlined
 def _arrive(m: Ints, now: int, h: int, time: int, tokens: int) -> None:
     """The heads of ``tokens`` tokens will reach the shared link of hop ``h`` at ``time``."""
     behind_waiting = m[h + BEHIND_WAITING]
@@ -557,7 +557,7 @@ def _next_arrival(m: Ints, h: int) -> int:
     return tokens
 
 
-@helper
+@inlined
 def _cross(m: Ints, now: int, h: int, time: int) -> None:
     """One token reaches hop ``h`` at ``time``; with it all hops at orderly links behind, without recursion."""
     stack = m[STACK]
