@@ -5,6 +5,8 @@ Imports of what a command needs stand inside it, so that ``archsim --help`` star
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import sys
 from functools import partial
@@ -432,6 +434,7 @@ def main() -> None:
     from archsim.report.notices import show_notices
 
     show_notices()
+    atexit.register(gc.freeze)  # else what is left is searched for cycles before it is thrown away, for half a second
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show ² still gets the numbers
     try:
