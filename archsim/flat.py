@@ -191,7 +191,7 @@ class Columns:
             node[hanging] = trees.hangs + self._hop_counts.values[end_flow[hanging]]
         end_node = np.where(node == NO_NODE, NO_NODE, node + hops.edges[end_flow])
         hop_parent = np.where(hops.parent == NO_NODE, NO_NODE, hops.parent + hops.edges[hops.flow])
-        timed = [self.sequences.numbers(of) for of in ([s.interval for s in stages], [s.latency for s in stages])]
+        timed = [self.sequences.of(of) for of in ([s.interval for s in stages], [s.latency for s in stages])]
         tables, numbers = self.sequences.used([*timed, self._emits.values, need, free])
         interval, latency, emit, need, free = numbers
         source = self._sources.values

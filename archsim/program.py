@@ -123,8 +123,8 @@ def _columns(flows: tuple[Flow, ...]) -> Columns:
     sequences = Sequences()
     columns = Columns(sequences)
     ends = [end for flow in flows for end in flow.ends]
-    emits = sequences.numbers([flow.emit for flow in flows]).tolist()
-    needs, frees = (sequences.numbers(of).tolist() for of in ([e.need for e in ends], [e.free for e in ends]))
+    emits = sequences.of([flow.emit for flow in flows]).tolist()
+    needs, frees = (sequences.of(of).tolist() for of in ([e.need for e in ends], [e.free for e in ends]))
     past = 0
     for flow, emit in zip(flows, emits, strict=True):
         first, past = past, past + len(flow.ends)

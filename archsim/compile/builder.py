@@ -86,7 +86,7 @@ class Builder:
         self._routed, self._from, self._carried = Column(), Column(), Column()  # flows that await their routes
         self._to = Column()  # the tile of each of their ends
         self._constants: dict[int, Sequence] = {}
-        self._one, self._each = self.known.sequences.of(ONE), self.known.sequences.of(EACH)
+        self._one, self._each = self.known.sequences.of([ONE, EACH]).tolist()
 
     # -- stages and links -----------------------------------------------------------------------
 
@@ -196,9 +196,8 @@ class Builder:
         They are tokens that the stage sends itself.
         """
         before = np.concatenate(([0], begun[:-1]))
-        known = self.known.sequences
-        need, free = (known.of_bytes(totals.tobytes(), int(begun[-1])) for totals in (before, ended))
-        emit = known.of_bytes(np.diff(begun, prepend=0).tobytes())
+        values, edges = np.concatenate((before, ended, np.diff(begun, prepend=0))), len(begun) * np.arange(4)
+        need, free, emit = self.known.sequences.number(values, edges, ints([begun[-1], begun[-1], 0])).tolist()
         ends = Ends([stage], [need], [free], [UNBOUNDED], [NO_NODE])
         self.flows.flow(name, stage, emit, ends, Route(), bits=bits)
 

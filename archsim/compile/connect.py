@@ -14,13 +14,12 @@ from collections import defaultdict
 from collections.abc import Hashable
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.compile.deal import Shares
+from archsim.compile.deal import Share
 from archsim.compile.reads import Intervals, Reads, flat
 from archsim.compile.regions import Cells
 from archsim.compile.streaming import Streamed
@@ -56,7 +55,7 @@ class Source:
     tile: int
     channels: Channels
     pixels: Intervals
-    share: Shares
+    share: Share
     each: int
     firings: int
     at_end: bool = False
@@ -250,12 +249,7 @@ def _readings(
     """Who reads what: bundle, reader, and the sequences that it needs and frees by; readers in their order."""
     found: list[tuple[Ints, Ints, Ints, Ints]] = []
     for rows in read(readers, bundle, initial=initial, keeps=keeps):
-        needed, freed = rows.need.tobytes(), rows.free.tobytes()
-        edges, number = (rows.start * rows.need.itemsize).tolist(), sequences.of_bytes
-        each = list(zip(pairwise(edges), rows.size.tolist(), strict=True))
-        need, free = (
-            ints([number(totals[start:end], size) for (start, end), size in each]) for totals in (needed, freed)
-        )
+        need, free = (sequences.number(totals, rows.start, rows.size) for totals in (rows.need, rows.free))
         found.append((rows.bundle, rows.reader, need, free))
     of_bundle, reader, need, free = (np.concatenate(column) for column in zip(*found, strict=True))
     return of_bundle, reader, need, free
@@ -313,8 +307,4 @@ def _emitted(sources: Seq[Source], bundle: Ints, sent: Ints, sender: Ints, seque
             firing[its] = source.streamed.done[own[its]]
     sender_of = np.zeros(int(bundle.max()) + 1, np.int64)
     sender_of[bundle] = sender
-    made, start = emitted(bundle, firing, firings[sender_of])
-    rows, edges = made.tobytes(), (start * made.itemsize * 2).tolist()
-    each_bundle = zip(pairwise(edges), firings[sender_of].tolist(), strict=True)
-    emit = ints([sequences.at_firings(rows[low:high], many) for (low, high), many in each_bundle])
-    return sender_of, emit
+    return sender_of, sequences.at_firings(*emitted(bundle, firing, firings[sender_of]), firings[sender_of])

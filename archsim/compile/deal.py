@@ -16,22 +16,34 @@ need the whole run of one producer before the first pixel of the next, and whole
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from math import gcd
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archsim.compile.reads import Intervals
 
-__all__ = ["WHOLE", "Shares", "strip", "strips"]
+__all__ = ["WHOLE", "Share", "strip", "strips"]
 
 Ints = NDArray[np.int64]
 
-Shares = tuple[Fraction, Fraction]
-"""A part of the width, from one share of it to another, both 0 to 1."""
 
-WHOLE: Shares = (Fraction(0), Fraction(1))
+class Share(NamedTuple):
+    """A part of the width, which is cut in ``of`` equal pieces: those from ``start`` to ``end``."""
+
+    start: int
+    end: int
+    of: int
+
+    @classmethod
+    def reduced(cls, start: int, end: int, of: int) -> Share:
+        """The same in lowest terms, in which two that are one part are equal."""
+        common = gcd(start, end, of)
+        return cls(start // common, end // common, of // common)
+
+
+WHOLE = Share(0, 1, 1)
 """The whole width of an image."""
 
 
@@ -43,24 +55,21 @@ def _step(rows: int) -> int:
     return step
 
 
-def strip(rows: int, columns: int, start: Fraction, end: Fraction) -> Intervals:
-    """The windows of an output of ``rows`` × ``columns`` between two shares of its width, 0 to 1."""
-    return strips(rows, columns, [(start, end)])[0]
+def strip(rows: int, columns: int, share: Share) -> Intervals:
+    """The windows of an output of ``rows`` × ``columns`` in a share of its width."""
+    return strips(rows, columns, [share])[0]
 
 
-def strips(rows: int, columns: int, shares: Sequence[Shares]) -> list[Intervals]:
+def strips(rows: int, columns: int, shares: Sequence[Share]) -> list[Intervals]:
     """The same for several parts of the width."""
     phase = np.arange(rows, dtype=np.int64) * _step(rows) % rows
     first = np.arange(rows, dtype=np.int64) * columns
 
-    def boundaries(each: list[Fraction]) -> Ints:
-        numerator, denominator = (
-            np.array(values, np.int64)[:, None]
-            for values in ([share.numerator for share in each], [share.denominator for share in each])
-        )
-        over = columns * numerator * rows + phase * denominator
-        return (first + np.minimum(over // (denominator * rows), columns)).ravel()
+    start, end, of = np.array(shares, np.int64).T[:, :, None]
 
-    starts, ends = ([share[side] for share in shares] for side in (0, 1))
+    def boundaries(piece: Ints) -> Ints:
+        over = columns * piece * rows + phase * of
+        return np.asarray(first + np.minimum(over // (of * rows), columns)).ravel()
+
     owner = np.repeat(np.arange(len(shares)), rows)
-    return Intervals.each_joined(boundaries(starts), boundaries(ends), owner, len(shares))
+    return Intervals.each_joined(boundaries(start), boundaries(end), owner, len(shares))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.compile.connect import Bundles, Sink, Source, bundles, likeness
-from archsim.compile.deal import Shares, strip, strips
+from archsim.compile.deal import Share, strip, strips
 from archsim.compile.reads import Intervals, Reads, Window, all_reads, reads_of
 from archsim.compile.regions import Cells
 from archsim.compile.streaming import Streamed, streamed
@@ -39,23 +39,23 @@ class Known:
 
     def __init__(self) -> None:
         self.sequences = Sequences()
-        self._strips: dict[tuple[int, int, Shares], Intervals] = {}
+        self._strips: dict[tuple[int, int, Share], Intervals] = {}
         self._reads: dict[Hashable, Reads] = {}
         self._streamed: dict[Hashable, Streamed] = {}
         self._bundles: dict[Hashable, Bundles] = {}
         self._least: dict[bytes, Ints] = {}
 
-    def strip(self, rows: int, columns: int, share: Shares) -> Intervals:
+    def strip(self, rows: int, columns: int, share: Share) -> Intervals:
         """The windows of an output of ``rows`` × ``columns`` in a share of its width."""
-        return _kept(self._strips, (rows, columns, share), lambda: strip(rows, columns, *share))
+        return _kept(self._strips, (rows, columns, share), lambda: strip(rows, columns, share))
 
-    def strip_reads(self, window: Window, rows: int, columns: int, share: Shares, each: int) -> Reads:
+    def strip_reads(self, window: Window, rows: int, columns: int, share: Share, each: int) -> Reads:
         """What the windows of such a strip read, ``each`` of them a firing."""
         key = window, rows, columns, share, each
         return _kept(self._reads, key, lambda: reads_of(window, self.strip(rows, columns, share), each))
 
     def work_out(
-        self, rows: int, columns: int, shares: Iterable[Shares], window: Window | None = None, each: Iterable[int] = ()
+        self, rows: int, columns: int, shares: Iterable[Share], window: Window | None = None, each: Iterable[int] = ()
     ) -> None:
         """Keep the strips of all ``shares``, which are then worked out together; and, with a ``window``, what each of
         them reads, ``each`` of its windows a firing."""
@@ -74,7 +74,7 @@ class Known:
         for (share, n), found in zip(both, all_reads(window, sets, [n for _, n in both]) if both else (), strict=True):
             self._reads[window, rows, columns, share, n] = found
 
-    def strip_streamed(self, window: Window, rows: int, columns: int, share: Shares, each: int) -> Streamed:
+    def strip_streamed(self, window: Window, rows: int, columns: int, share: Share, each: int) -> Streamed:
         """How a pool goes through the pixels of such a strip, ``each`` of them a firing."""
         key = window, rows, columns, share, each
         return _kept(self._streamed, key, lambda: streamed(window, self.strip(rows, columns, share), each))

@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
 import numpy as np
 
 from archsim.compile.access import flattened_channels
 from archsim.compile.builder import Builder
 from archsim.compile.connect import Sink, Source
-from archsim.compile.deal import WHOLE, Shares
+from archsim.compile.deal import WHOLE, Share
 from archsim.compile.elementwise import layer_operations
 from archsim.compile.place import Mapped, Placement
 from archsim.compile.reads import Intervals, Reads, Window, full_window, reads_of
@@ -216,7 +215,7 @@ class _Lowering(Riders):
 
     def _groups_of(
         self, layer: Layer, copies: int, tensor: Tensor
-    ) -> Iterator[tuple[_Group, list[Placement], Shares, Intervals, Reads]]:
+    ) -> Iterator[tuple[_Group, list[Placement], Share, Intervals, Reads]]:
         """Parts that work together, with the windows that they do and what these read: copies in one tile, or private
         kernels of positions that lie close to each other."""
         window = layer_window(layer, tensor.rows, tensor.columns)
@@ -225,7 +224,7 @@ class _Lowering(Riders):
             yield from self._private_groups(layer, window)
             return
         groups = sorted(self.groups[layer.name].items())
-        shares = [(Fraction(first, copies), Fraction(first + count, copies)) for (first, count), _ in groups]
+        shares = [Share.reduced(first, first + count, copies) for (first, count), _ in groups]
         self.known.work_out(rows, window.columns_out, shares, window, [count for (_, count), _ in groups])
         for ((first, count), members), share in zip(groups, shares, strict=True):
             reads = self._read(window, rows, share, count)
@@ -234,7 +233,7 @@ class _Lowering(Riders):
 
     def _private_groups(
         self, layer: Layer, window: Window
-    ) -> Iterator[tuple[_Group, list[Placement], Shares, Intervals, Reads]]:
+    ) -> Iterator[tuple[_Group, list[Placement], Share, Intervals, Reads]]:
         by_positions: dict[tuple[int, int], list[Placement]] = defaultdict(list)
         for members in self.groups[layer.name].values():
             for placement in members:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archsim.compile.connect import Sink, Source
-from archsim.compile.deal import WHOLE, Shares
+from archsim.compile.deal import WHOLE, Share
 from archsim.compile.elementwise import accumulating, finishing, layer_operations
 from archsim.compile.reads import Window
 from archsim.compile.streaming import kept_pixels
@@ -33,17 +33,17 @@ class Pools(Workers):
         made = replace(source, stage=out, pixels=pixels, share=WHOLE, each=1, firings=firings, at_end=True)
         return Sink(body, source.tile, source.channels, reads), made
 
-    def _streams(self, layer: Layer, window: Window, share: Shares, values: int) -> bool:
+    def _streams(self, layer: Layer, window: Window, share: Share, values: int) -> bool:
         """Whether a pool of ``values`` channels of a strip keeps running values, since the pixels of its windows would
         take too much of a buffer."""
         if not layer.pool:
             return False
-        kept = kept_pixels(window, float(share[1] - share[0])) * values * self.builder.value_bits
+        kept = kept_pixels(window, (share.end - share.start) / share.of) * values * self.builder.value_bits
         return kept > HELD * self.spread.buffer_bits
 
-    def _kept(self, layer: Layer, window: Window, share: Shares, values: int) -> float:
+    def _kept(self, layer: Layer, window: Window, share: Share, values: int) -> float:
         """Bits that a pool of ``values`` channels of a strip keeps: pixels, or running values where it streams."""
-        kept = kept_pixels(window, float(share[1] - share[0]))
+        kept = kept_pixels(window, (share.end - share.start) / share.of)
         if self._streams(layer, window, share, values):
             kept = self.known.strip_streamed(window, *layer.grid, share, 1).running
         return float(kept * values * self.builder.value_bits)

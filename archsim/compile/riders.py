@@ -16,7 +16,7 @@ import numpy as np
 
 from archsim.compile.access import accesses, channels_read, flattened_channels, window_of
 from archsim.compile.connect import Sink, Source
-from archsim.compile.deal import WHOLE, Shares
+from archsim.compile.deal import WHOLE, Share
 from archsim.compile.elementwise import accumulating, layer_operations, operations_by_row, unit_rate
 from archsim.compile.pools import Pools
 from archsim.compile.reads import Reads, Window, only, past_reads, whole_reads
@@ -105,7 +105,7 @@ class Riders(Pools):
         hold = Layer(name, "hold", (name,), ((tensor.channels, tensor.rows, tensor.columns),), (tensor.channels, 1, 1))
         sinks, sources = [], []
         for k in range(strips):
-            share = Fraction(k, strips), Fraction(k + 1, strips)
+            share = Share.reduced(k, k + 1, strips)
             windows = self._strip(tensor.rows, tensor.columns, share)
             reads = self._read(Window(tensor.rows, tensor.columns, tensor.columns), tensor.rows, share, each)
             if whole:
@@ -256,7 +256,7 @@ class Riders(Pools):
         outputs, (rows, columns) = layer.output_shape[0], layer.grid
         atom = self._atom(layer)
         main = main.latest or main
-        by_share: dict[Shares, list[Source]] = defaultdict(list)
+        by_share: dict[Share, list[Source]] = defaultdict(list)
         for source in main.sources:
             by_share[WHOLE if layer.accumulates else source.share].append(source)
         found: list[Worker] = []
@@ -279,8 +279,8 @@ class Riders(Pools):
         outputs, whole = layer.output_shape[0], self._tile_ps(layer)
         needed: dict[int, float] = defaultdict(float)
         for worker in workers:
-            part = Fraction(worker.channels[1] - worker.channels[0], outputs) * (worker.share[1] - worker.share[0])
-            needed[worker.tile] += whole * float(part)
+            part = worker.values * (worker.share.end - worker.share.start) / (outputs * worker.share.of)
+            needed[worker.tile] += whole * part
         if any(self.spread.idle[tile] < ps for tile, ps in needed.items()):
             return False
         for tile, ps in needed.items():

@@ -39,9 +39,9 @@ class Rows(NamedTuple):
     free: Ints
 
 
-def emitted(bundle: Ints, firing: Ints, firings: Ints) -> tuple[Ints, Ints]:
-    """The firings that put tokens on each bundle and how many, ``(firing, tokens)`` in ascending order, those of bundle
-    k from row ``start[k]`` to ``start[k + 1]``.
+def emitted(bundle: Ints, firing: Ints, firings: Ints) -> tuple[Ints, Ints, Ints]:
+    """The firings that put tokens on each bundle, in ascending order, how many these are, and ``start``: those of
+    bundle k stand from ``start[k]`` to ``start[k + 1]``.
 
     ``bundle`` and ``firing`` are those of each pixel, ``firings`` those of the source of each bundle.
     """
@@ -50,7 +50,7 @@ def emitted(bundle: Ints, firing: Ints, firings: Ints) -> tuple[Ints, Ints]:
     first = np.flatnonzero(np.diff(place, prepend=-1))
     place, tokens = place[first], np.diff(first, append=len(place))
     start = np.searchsorted(place, begin)
-    return np.stack((place - np.repeat(begin[:-1], np.diff(start)), tokens), axis=1), start
+    return place - np.repeat(begin[:-1], np.diff(start)), tokens, start
 
 
 def read(readers: Seq[Reads], bundle: Ints, *, initial: int, keeps: bool) -> Iterator[Rows]:

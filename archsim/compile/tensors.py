@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from archsim.compile.builder import Builder
 from archsim.compile.connect import Source
-from archsim.compile.deal import Shares
+from archsim.compile.deal import Share
 from archsim.compile.reads import Intervals, Reads, Window, full_window
 from archsim.compile.work import core_work
 from archsim.hardware.mvm import MvmTiming, mvm_timing
@@ -79,10 +79,10 @@ class Base:
         self.tensors: dict[str, Tensor] = {}
         self.known = builder.known
 
-    def _strip(self, rows: int, columns: int, share: Shares) -> Intervals:
+    def _strip(self, rows: int, columns: int, share: Share) -> Intervals:
         return self.known.strip(rows, columns, share)
 
-    def _read(self, window: Window, rows: int, share: Shares, each: int) -> Reads:
+    def _read(self, window: Window, rows: int, share: Share, each: int) -> Reads:
         """What the windows of a strip read; ``rows`` of the output."""
         return self.known.strip_reads(window, rows, window.columns_out, share, each)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archsim.compile.deal import Shares
+from archsim.compile.deal import Share
 from archsim.compile.spread import Spread
 from archsim.compile.tensors import IN_REGISTERS, Base
 from archsim.spec.tile import Operator
@@ -26,7 +26,7 @@ class Worker:
 
     tile: int
     channels: tuple[int, int]
-    share: Shares
+    share: Share
     firings: int
     """As many as the source that it reads, at the most; fewer if its windows are fewer."""
 
@@ -61,7 +61,7 @@ class Workers(Base):
         """
         builder, tile, firings = self.builder, worker.tile, worker.firings
         values = worker.values
-        name = f"{layer.name}[{float(worker.share[0]):.4g}.c{worker.channels[0]}]"
+        name = f"{layer.name}[{worker.share.start / worker.share.of:.4g}.c{worker.channels[0]}]"
         cycle = self.cycle_ps
         label, kind = (held_for, "hold") if held_for else (layer.name, "body")
         body = builder.stage(f"{name} {kind}", firings, cycle, cycle, layer=label, tile=tile, kind=kind)

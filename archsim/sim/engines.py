@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Literal, Protocol
 
-from archsim import demand, jit
+from archsim import demand, jit, sequences
 from archsim.compile import routes
 from archsim.errors import ArchsimError
 from archsim.program import Program, Sequence, Stage
@@ -58,6 +58,7 @@ def make_ready(name: str | None = None) -> None:
     """Compile the engine of that name if that has still to be done, and say what there is to say of it: once, before
     several processes run it."""
     if chosen(name) == "compiled":
+        sequences.make_ready()
         one = Sequence.constant(1)
         program = Program((Stage("", 1, one, one),), ())
         routes.make_ready()

@@ -25,8 +25,9 @@ def in_columns(program: Program) -> Program:
     trees: list[list[int]] = [[], [], [], []]
     counts: list[int] = []
     for number, flow in enumerate(program.flows):
-        ends = [(e.stage, sequences.of(e.need), sequences.of(e.free), e.capacity, e.node) for e in flow.ends]
-        emit, own = sequences.of(flow.emit), min(number % 4, len(flow.route))
+        needs, frees = (sequences.of(of).tolist() for of in zip(*[(e.need, e.free) for e in flow.ends], strict=True))
+        ends = [(e.stage, *of, e.capacity, e.node) for e, *of in zip(flow.ends, needs, frees, strict=True)]
+        emit, own = int(sequences.of([flow.emit])[0]), min(number % 4, len(flow.route))
         if number % 3 == 0:
             own = len(flow.route)
         if number % 3 == 1:
@@ -75,7 +76,7 @@ def test_records_are_made_when_they_are_first_asked_for_and_are_those_of_what_wa
 
 def test_what_breaks_the_rules_is_refused_in_columns_too() -> None:
     sequences = Sequences()
-    each, columns = sequences.of(EACH), Columns(sequences)
+    each, columns = int(sequences.of([EACH])[0]), Columns(sequences)
     columns.flow("f", 0, each, Ends([1], [each], [each], [1], [-1]), Route())
     stages = tuple(Stage(name, 1, Sequence.constant(1), Sequence.constant(1)) for name in "ab")
     with pytest.raises(ProgramError, match="flow 'f': emit must be periodic"):

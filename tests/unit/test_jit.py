@@ -196,6 +196,7 @@ def test_a_cold_run_says_what_it_compiles_and_a_warm_one_is_silent(dense: Path, 
         subprocess.run(command, capture_output=True, text=True, check=True, env=environment) for _ in range(2)
     )
     assert cold.stderr.splitlines() == [
+        "archsim: compiling the numbering of sequences once, about 2 s; kept for later runs",
         "archsim: compiling the search for routes once, about 4 s; kept for later runs",
         "archsim: compiling the event loop once, about 7 s; kept for later runs",
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.compile.connect import Sink, Source, bundles
-from archsim.compile.deal import strip
+from archsim.compile.deal import WHOLE, Share, strip
 from archsim.compile.reads import Window, reads_of
 from archsim.program import Sequence
 from archsim.sequences import Sequences
@@ -26,8 +25,8 @@ def cases(draw: st.DrawFn) -> tuple[list[Source], list[Sink], int]:
     sources = []
     for low_high in ranges:
         for k in range(copies):
-            share = Fraction(k, copies), Fraction(k + 1, copies)
-            pixels = strip(rows, columns, *share)
+            share = Share.reduced(k, k + 1, copies)
+            pixels = strip(rows, columns, share)
             if pixels.size:
                 firings = -(-pixels.size // each)
                 sources.append(Source(len(sources), len(sources), low_high, pixels, share, each, firings))
@@ -40,7 +39,7 @@ def cases(draw: st.DrawFn) -> tuple[list[Source], list[Sink], int]:
     parts = draw(st.sampled_from([[(0, channels)], [(0, channels), (low, channels)]]))
     sinks = []
     for k in range(readers):
-        windows = strip(high, wide, Fraction(k, readers), Fraction(k + 1, readers))
+        windows = strip(high, wide, Share.reduced(k, k + 1, readers))
         if windows.size:
             reads = reads_of(window, windows, draw(st.integers(1, 2)))
             sinks += [Sink(1000 + len(sinks) + n, 0, part, reads) for n, part in enumerate(parts)]
@@ -132,11 +131,11 @@ def test_tokens_needed_and_freed_are_those_of_the_pixels_below_the_bounds(case):
 
 def test_pixels_that_the_same_sinks_read_travel_as_one_multicast():
     # a 1 × 4 image in one source; three sinks read 1-wide windows of the halves and of the whole
-    whole = strip(1, 4, Fraction(0), Fraction(1))
-    source = Source(0, 0, (0, 2), whole, (Fraction(0), Fraction(1)), 1, 4)
+    whole = strip(1, 4, WHOLE)
+    source = Source(0, 0, (0, 2), whole, WHOLE, 1, 4)
     window = Window(1, 4, 4)
-    left = reads_of(window, strip(1, 4, Fraction(0), Fraction(1, 2)), 1)
-    right = reads_of(window, strip(1, 4, Fraction(1, 2), Fraction(1)), 1)
+    left = reads_of(window, strip(1, 4, Share(0, 1, 2)), 1)
+    right = reads_of(window, strip(1, 4, Share(1, 2, 2)), 1)
     sinks = [Sink(1, 1, (0, 2), left), Sink(2, 2, (0, 2), right), Sink(3, 3, (0, 2), reads_of(window, whole, 1))]
     made = made_of([source], sinks, 4)
     assert [(b.channels, b.emit.table, [sinks[r.sink].stage for r in b.readings]) for b in made] == [
@@ -148,17 +147,17 @@ def test_pixels_that_the_same_sinks_read_travel_as_one_multicast():
 
 
 def test_a_source_that_puts_out_all_at_the_end_does_so_in_its_last_firing():
-    whole = strip(1, 1, Fraction(0), Fraction(1))
-    source = Source(0, 0, (0, 8), whole, (Fraction(0), Fraction(1)), 1, 5, at_end=True)
+    whole = strip(1, 1, WHOLE)
+    source = Source(0, 0, (0, 8), whole, WHOLE, 1, 5, at_end=True)
     (bundle,) = made_of([source], [Sink(1, 1, (0, 8), reads_of(Window(1, 1, 1), whole, 1))], 1)
     assert bundle.emit.table == (0, 0, 0, 0, 1)
 
 
 def test_initial_tokens_stand_before_the_first_pixel_and_a_firing_that_reads_nothing_waits_for_none():
-    steps = strip(1, 3, Fraction(0), Fraction(1))
+    steps = strip(1, 3, WHOLE)
     plain = reads_of(Window(1, 3, 3), steps, 1)
     state = type(plain)(plain.pixels, plain.need - 1, plain.need - 1)  # step n reads what step n - 1 put out
-    source = Source(0, 0, (0, 4), steps, (Fraction(0), Fraction(1)), 1, 3)
+    source = Source(0, 0, (0, 4), steps, WHOLE, 1, 3)
     (bundle,) = made_of([source], [Sink(0, 0, (0, 4), state, initial=1)], 3)
     (reading,) = bundle.readings
     assert bundle.initial == 1

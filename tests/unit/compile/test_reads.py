@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsim.compile.deal import WHOLE, strip, strips
+from archsim.compile.deal import WHOLE, Share, strip, strips
 from archsim.compile.reads import Intervals, Window, all_reads, full_window, reads_of
 
 
@@ -47,7 +46,7 @@ def test_pixels_needs_and_frees_agree_with_every_window_taken_one_by_one(window_
     window, rows = window_rows
     copies = data.draw(st.integers(1, rows * window.columns_out))
     copy = data.draw(st.integers(0, copies - 1))
-    dealt = strip(rows, window.columns_out, Fraction(copy, copies), Fraction(copy + 1, copies))
+    dealt = strip(rows, window.columns_out, Share.reduced(copy, copy + 1, copies))
     if not dealt.size:
         return
     reads = reads_of(window, dealt, each)
@@ -65,7 +64,7 @@ def test_pixels_needs_and_frees_agree_with_every_window_taken_one_by_one(window_
 @given(windows())
 def test_a_firing_needs_no_more_than_its_last_window_of_the_rows_so_far(window_rows):
     window, rows = window_rows
-    reads = reads_of(window, strip(rows, window.columns_out, *WHOLE), 1)
+    reads = reads_of(window, strip(rows, window.columns_out, WHOLE), 1)
     sets = [pixels_of(window, number) for number in range(rows * window.columns_out)]
     latest = np.maximum.accumulate([max(s, default=-1) + 1 for s in sets])
     assert (reads.need <= np.maximum(latest, 0)).all() or window.dilation != (1, 1) or 0 in map(len, sets)
@@ -74,20 +73,20 @@ def test_a_firing_needs_no_more_than_its_last_window_of_the_rows_so_far(window_r
 @given(k=st.integers(1, 5), width=st.integers(5, 20))
 def test_a_k_by_k_window_over_rows_of_width_w_keeps_k_minus_1_rows_and_k_pixels(k, width):
     window = Window(10, width, width - k + 1, (k, k))
-    reads = reads_of(window, strip(10 - k + 1, width - k + 1, *WHOLE), 1)
+    reads = reads_of(window, strip(10 - k + 1, width - k + 1, WHOLE), 1)
     needed, freed = reads.pixels.below(reads.need), reads.pixels.below(reads.free)
     held = needed - np.concatenate(([0], freed[:-1]))
     assert held.max() == (k - 1) * width + k
 
 
 def test_a_dense_layer_reads_everything_at_once():
-    reads = reads_of(full_window(3, 4), strip(1, 1, *WHOLE), 1)
+    reads = reads_of(full_window(3, 4), strip(1, 1, WHOLE), 1)
     assert (reads.need.tolist(), reads.free.tolist(), reads.pixels.size) == ([12], [12], 12)
 
 
 def test_a_stride_wider_than_the_kernel_leaves_pixels_unread_and_frees_them():
     window = Window(1, 7, 3, (1, 1), (1, 3))  # pixels 0, 3 and 6
-    reads = reads_of(window, strip(1, 3, *WHOLE), 1)
+    reads = reads_of(window, strip(1, 3, WHOLE), 1)
     assert reads.pixels.numbers.tolist() == [0, 3, 6]
     assert reads.need.tolist() == [1, 4, 7]
     assert reads.free.tolist() == [3, 6, 7]
@@ -112,9 +111,9 @@ def test_touching_intervals_join_and_empty_ones_go():
 @given(windows(), st.lists(st.integers(0, 20), min_size=2, max_size=5), st.data())
 def test_what_is_worked_out_together_is_what_each_gives_alone(window_rows, cuts, data):
     window, rows = window_rows
-    shares = [(Fraction(low, 20), Fraction(high, 20)) for low, high in pairwise(sorted(cuts))]
+    shares = [Share.reduced(low, high, 20) for low, high in pairwise(sorted(cuts))]
     together = strips(rows, window.columns_out, shares)
-    alone = [strip(rows, window.columns_out, *share) for share in shares]
+    alone = [strip(rows, window.columns_out, share) for share in shares]
     each = [data.draw(st.integers(1, 5)) for _ in shares]
     for ours, theirs in zip(together, alone, strict=True):
         assert ours.numbers.tolist() == theirs.numbers.tolist()

@@ -27,12 +27,12 @@ def pyramid(size: int, cells: int) -> Window:
 
 @pytest.mark.parametrize("cells", [1, 2, 7])
 def test_a_level_without_overlap_keeps_one_running_value_a_cell_of_a_row(cells):
-    assert streamed(pyramid(14, cells), strip(cells, cells, *WHOLE), 1).running == cells
+    assert streamed(pyramid(14, cells), strip(cells, cells, WHOLE), 1).running == cells
 
 
 def test_where_rows_of_cells_overlap_two_rows_of_them_are_kept():
     # cells of rows 0 to 5, 4 to 9 and 9 to 13: three are still open in row 4, in which three begin
-    assert streamed(pyramid(14, 3), strip(3, 3, *WHOLE), 1).running == 6
+    assert streamed(pyramid(14, 3), strip(3, 3, WHOLE), 1).running == 6
 
 
 def test_a_pool_that_waits_for_its_windows_keeps_all_rows_but_one_and_a_kernel():
@@ -53,7 +53,7 @@ def pools(draw: st.DrawFn) -> tuple[Window, tuple[int, int]]:
 @given(pools(), st.integers(1, 5))
 def test_windows_begin_with_their_first_pixel_and_leave_in_order_after_their_last(pool, each):
     window, (rows, columns) = pool
-    plan = streamed(window, strip(rows, columns, *WHOLE), each)
+    plan = streamed(window, strip(rows, columns, WHOLE), each)
     place = {pixel: number // each for number, pixel in enumerate(plan.reads.pixels.numbers.tolist())}
     began, done, updates = [], [], 0
     for y in range(rows):
@@ -71,7 +71,7 @@ def test_windows_begin_with_their_first_pixel_and_leave_in_order_after_their_las
     assert plan.done.tolist() == done
     assert plan.begun.tolist() == [sum(b <= n for b in began) for n in firings]
     assert plan.ended.tolist() == [sum(d <= n for d in done) for n in firings]
-    assert plan.updates == updates == covered(window, strip(rows, columns, *WHOLE))
+    assert plan.updates == updates == covered(window, strip(rows, columns, WHOLE))
     assert plan.reads.need.tolist()[:-1] == plan.reads.free.tolist()[:-1]
     assert plan.reads.free[-1] == window.pixels_in
 

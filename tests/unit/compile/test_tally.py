@@ -67,7 +67,8 @@ def test_totals_are_those_of_the_pixels_below_each_bound(at_once, case, initial,
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), max_size=20))
 def test_a_firing_puts_as_many_tokens_on_a_bundle_as_it_has_pixels_of_it(pixels):
     pixels = [*pixels, (0, 0), (1, 0), (2, 0)]
-    rows, start = emitted(*np.array(pixels).T, np.array([4, 4, 5]))
+    firing, tokens, start = emitted(*np.array(pixels).T, np.array([4, 4, 5]))
     count = Counter(pixels)
-    found = [[tuple(row) for row in rows[low:high].tolist()] for low, high in pairwise(start.tolist())]
+    rows = list(zip(firing.tolist(), tokens.tolist(), strict=True))
+    found = [rows[low:high] for low, high in pairwise(start.tolist())]
     assert found == [[(n, count[k, n]) for n in range(5) if count[k, n]] for k in range(3)]

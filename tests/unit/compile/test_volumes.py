@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsim.compile.deal import strip
+from archsim.compile.deal import WHOLE, Share, strip
 from archsim.compile.network import compile_network
 from archsim.compile.reads import Window, reads_of
 from archsim.errors import CompileError, WorkloadError
@@ -60,7 +58,7 @@ def test_pixels_needs_and_frees_agree_with_every_window_taken_one_by_one(window_
     window, rows = window_rows
     copies = data.draw(st.integers(1, min(8, rows * window.columns_out)))
     copy = data.draw(st.integers(0, copies - 1))
-    dealt = strip(rows, window.columns_out, Fraction(copy, copies), Fraction(copy + 1, copies))
+    dealt = strip(rows, window.columns_out, Share.reduced(copy, copy + 1, copies))
     if not dealt.size:
         return
     reads = reads_of(window, dealt, each)
@@ -77,7 +75,7 @@ def test_pixels_needs_and_frees_agree_with_every_window_taken_one_by_one(window_
 def test_a_cube_of_k_keeps_k_minus_1_frames_and_k_minus_1_rows_and_k_pixels(k, high, wide):
     rows, columns = high - k + 1, wide - k + 1
     window = Window(5 * high, wide, columns, (k, k), depth=Depth(5, 6 - k, rows, k))
-    reads = reads_of(window, strip((6 - k) * rows, columns, Fraction(0), Fraction(1)), 1)
+    reads = reads_of(window, strip((6 - k) * rows, columns, WHOLE), 1)
     needed, freed = reads.pixels.below(reads.need), reads.pixels.below(reads.free)
     held = needed - np.concatenate(([0], freed[:-1]))
     assert held.max() == (k - 1) * high * wide + (k - 1) * wide + k
