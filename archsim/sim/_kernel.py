@@ -8,7 +8,8 @@ in first out lets the start of a token be computed when its head arrives:
   a firing reads there when its need is met, so no event is spent on it;
 * a free is known when the firing starts; only the last one of an end can still lie in the future;
 * a link needs no arbitration if all its tokens come from one other link or from one stage, which let them go one after
-  the other, or if a single flow uses it.  Tokens cross such an orderly link at once.
+  the other, or if a single flow uses it.  Tokens cross such an orderly link at once.  Where they then can never wait
+  there is no hop: what is behind is that much later (:mod:`archsim.sim._behind`).
 
 All that an event causes lies strictly later than the event (latency, interval, hop and serialisation are at
 least 1 ps), so the phases of one time need no separate passes here: deliveries and frees are compared by
@@ -106,15 +107,16 @@ TALLY_ROW = 2
 
 # A hop.  WHEN is the arrival of the next WAITING tokens; BEHIND says how many more arrivals are in its queue.  At
 # an orderly link there is no queue but ORDERLY, and the word is below 0.  ONWARD is what comes behind: a
-# hop, an end, a fan or nothing; SERVICE is where the time stands that a token keeps the link busy.  Half a line of the
-# cache: the hops of a way follow each other, and most have one behind them.
-WHEN, BEHIND_WAITING, QUEUE_LINK, ONWARD_SERVICE = range(4)
+# hop, an end, a fan or nothing; TIMES is where two times stand: for how long a token keeps the link busy, and how long
+# after its start it reaches what is behind, unless that is a fan.  Half a line of the cache: the hops of a way follow
+# each other, and most have one behind them.
+WHEN, BEHIND_WAITING, QUEUE_LINK, ONWARD_TIMES = range(4)
+SERVICE, DELAY = range(2)
 HOP_ROW = 4
 ORDERLY = -1
 
-# A fan: where the hops behind a hop begin and end, and where the list of its ends does.
-CHILDREN, HOP_ENDS = range(2)
-FAN_ROW = 2
+# A fan of several hops and ends behind a hop: a word with the last of them and where the fan ends, then one for each,
+# with its address and the place of its delay.
 
 # Tables.  Behind the values of a sequence stand WRAP and where they begin; so too behind the changes of need and freed
 # total from each firing to the next, which share a word.  Of emissions each firing has how many
@@ -127,9 +129,9 @@ PAST_VALUES = 2
 QUEUE_FIRST, QUEUE_MASK, QUEUE_PAIRS = range(3)
 FIRST_PAIRS = 4
 
-# A link.  CROSSING is the time of a head.
-BUSY_UNTIL, LINK_WAITED, CROSSING = range(3)
-LINK_ROW = 4
+# A link.
+BUSY_UNTIL, LINK_WAITED = range(2)
+LINK_ROW = 2
 
 # A tape: how many records came before the window, the last one of those, then those in the window.  A word in the row
 # of a stage, or of END_TAPES or HOP_TAPES, is the address of the last record written; NONE where none are wanted.  So
@@ -558,46 +560,46 @@ def _next_arrival(m: Ints, h: int) -> int:
 
 
 @inlined
+def _reach(m: Ints, now: int, place: int, time: int, past: int) -> int:
+    """One token reaches a hop or an end at ``time``; a hop at an orderly link is put on the stack, which then ends at
+    ``past``."""
+    if place >= m[STAGES_FROM]:
+        _deliver(m, now, place, time)
+    elif m[place + QUEUE_LINK] < 0:
+        m[past] = place
+        m[past + 1] = time
+        return past + 2
+    else:
+        _arrive(m, now, place, time, 1)
+    return past
+
+
+@inlined
 def _cross(m: Ints, now: int, h: int, time: int) -> None:
     """One token reaches hop ``h`` at ``time``; with it all hops at orderly links behind, without recursion."""
-    stack = m[STACK]
-    height = 0
-    while height >= 0:
+    stack = past = m[STACK]
+    while True:
         link = m[h + QUEUE_LINK] & LOW
-        onward = m[h + ONWARD_SERVICE] >> HALF
-        service = m[m[h + ONWARD_SERVICE] & LOW]
+        times = m[h + ONWARD_TIMES] & LOW
         start = max(time, m[link + BUSY_UNTIL])
-        m[link + BUSY_UNTIL] = start + service
+        m[link + BUSY_UNTIL] = start + m[times + SERVICE]
         m[link + LINK_WAITED] += start - time
-        across = start + m[link + CROSSING]
         if m[TOKENS]:
             record = _record(m, m[HOP_TAPES] + (h - m[HOPS_FROM]) // HOP_ROW, start, PASSAGE_RECORD)
             if record != NONE:
                 m[record] = start
                 m[record + 1] = start - time
-        child = past = onward
+        onward = m[h + ONWARD_TIMES] >> HALF
         if onward >= m[FANS_FROM]:
-            ends = m[onward + HOP_ENDS]
-            for j in range(ends >> HALF, ends & LOW):
-                _deliver(m, now, m[j], across + service)
-            child, past = m[onward + CHILDREN] >> HALF, m[onward + CHILDREN] & LOW
-        elif onward >= m[STAGES_FROM]:
-            _deliver(m, now, onward, across + service)
+            for j in range(onward + 1, m[onward] & LOW):
+                past = _reach(m, now, m[j] >> HALF, start + m[m[j] & LOW], past)
         elif onward != 0:
-            past = onward + HOP_ROW
-        while child < past:
-            reaches = across + max(0, service - m[m[child + ONWARD_SERVICE] & LOW])
-            if m[child + QUEUE_LINK] < 0:
-                m[stack + height] = child
-                m[stack + height + 1] = reaches
-                height += 2
-            else:
-                _arrive(m, now, child, reaches, 1)
-            child += HOP_ROW
-        height -= 2
-        if height >= 0:
-            h = m[stack + height]
-            time = m[stack + height + 1]
+            past = _reach(m, now, onward, start + m[times + DELAY], past)
+        if past == stack:
+            return
+        past -= 2
+        h = m[past]
+        time = m[past + 1]
 
 
 @helper
@@ -636,7 +638,7 @@ def _look_ahead(m: Ints) -> None:
         row = m[node + ROW_NEXT] >> HALF
         if row < m[STAGES_FROM]:
             prefetch(m, m[row + QUEUE_LINK] & LOW)
-            prefetch(m, m[row + ONWARD_SERVICE] >> HALF)
+            prefetch(m, m[row + ONWARD_TIMES] >> HALF)
         else:
             _ask_for_ends(m, row)
         node = m[node + ROW_NEXT] & LOW
@@ -671,12 +673,12 @@ def _ask_for_ends(m: Ints, s: int) -> None:
 
 @helper
 def _ask_for_what_is_behind(m: Ints, key: int, past: int) -> None:
-    """Ask for what stands behind the hops among the keys from ``key`` on: the stage of an end, or the first hop of a
+    """Ask for what stands behind the hops among the keys from ``key`` on: the stage of an end, or the last branch of a
     fan, which have the same place in their rows."""
     for i in range(key, past):
         row = m[i] & LOW
         if row < m[STAGES_FROM]:
-            prefetch(m, m[m[row + ONWARD_SERVICE] >> HALF] >> HALF)
+            prefetch(m, m[m[row + ONWARD_TIMES] >> HALF] >> HALF)
 
 
 @helper

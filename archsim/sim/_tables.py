@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from archsim.errors import ArchsimError, RecordsError
 from archsim.flat import grouped
-from archsim.program import NO_NODE, Program, ProgramArrays, sums
+from archsim.program import NO_NODE, Program, sums
+from archsim.sequences import runs, starts
 from archsim.sim import _kernel as k
+from archsim.sim._behind import Behind, orderly, passed
 from archsim.sim._sequences import ChangeTables, EmissionTables, SequenceTables
 from archsim.sim._tapes import Tapes
 from archsim.sim.outcome import Outcome, Wanted
@@ -45,12 +47,13 @@ class Words:
         """Where everything begins; rows come first, so that a hop's address is below a stage's, and records last."""
         a = self.program.arrays
         self._sequences, self._changes, self._emissions = SequenceTables(a), ChangeTables(a), EmissionTables(a)
-        self._services = np.unique(a.hop_serialisation)
-        self._behind = np.diff(a.hop_child_ptr) + np.diff(a.hop_end_ptr)
-        self._fans = int(np.sum(self._behind > 1))
-        hops, stages, ends, flows, links = (
-            len(owner) for owner in (a.hop_flow, a.stage_firings, a.end_flow, a.flow_source, a.link_hop)
-        )
+        self._gone = np.zeros(len(a.hop_flow), bool) if wanted.of_tokens else passed(a)
+        self._number_hops()
+        self._behind = Behind(a, self._gone)
+        self._several = self._behind.count > 1
+        self._time_hops()
+        hops = len(a.hop_flow) - int(self._gone.sum())
+        stages, ends, flows, links = (len(owner) for owner in (a.stage_firings, a.end_flow, a.flow_source, a.link_hop))
         sizes = {
             "hops": hops * k.HOP_ROW,
             "stages": stages * k.STAGE_ROW,
@@ -59,9 +62,9 @@ class Words:
             "links": links * k.LINK_ROW,
             "stage_in": ends,
             "direct": ends,
-            "hop_ends": ends,
-            "fans": self._fans * k.FAN_ROW,
-            "services": len(self._services),
+            "fans": int((1 + self._behind.count)[self._several].sum()),
+            "times": self._times.size,
+            "delays": len(self._delays),
             "keys": hops + stages,
             "nodes": k.NODE * (hops + stages),
             "sequences": self._sequences.words,
@@ -117,7 +120,7 @@ class Words:
         rows = np.zeros_like(self.flows)  # by number, until they are put in that order
         rows[:, k.ENDS] = _both(self.at["ends"] + k.END_ROW * a.flow_end_ptr)
         roots = np.bincount(a.hop_flow[a.hop_parent == NO_NODE], minlength=len(rows))
-        first = self.at["hops"] + k.HOP_ROW * a.flow_hop_ptr[:-1]  # the roots are the first rows of a flow
+        first = self.at["hops"] + k.HOP_ROW * self._first_row
         rows[:, k.ROOTS] = first << k.HALF | (first + k.HOP_ROW * roots)
         pointers, members = grouped(np.where(a.end_node == NO_NODE, a.end_flow, -1), len(rows))
         self.m[self.at["direct"] : self.at["direct"] + len(members)] = self.at["ends"] + k.END_ROW * members
@@ -141,34 +144,57 @@ class Words:
         rows[:, k.RING_MASK] = rings << k.HALF | (k.RING_SIZE - 1)
         rows[:, k.CHANGE] = self._changes.place[self._changes.of_end]
 
-    def _set_hops(self) -> None:
+    def _number_hops(self) -> None:
+        """The row of each hop that has one, and the first of each flow: its roots come first."""
         a = self.program.arrays
-        row = self.hop_row = k.breadth_first(a.flow_hop_ptr, a.hop_parent, a.hop_child_ptr, a.hop_child)
-        services = self._services
-        self.m[self.at["services"] : self.at["services"] + len(services)] = services
-        rows = np.zeros_like(self.hops)  # by number, until they are put in the order of rows
-        queue_link = self.at["links"] + k.LINK_ROW * a.hop_link
-        rows[:, k.QUEUE_LINK] = np.where(_orderly(a), k.ORDERLY << k.HALF | queue_link, queue_link)
-        service = self.at["services"] + np.searchsorted(services, a.hop_serialisation)
-        rows[:, k.ONWARD_SERVICE] = self._onward(row) << k.HALF | service
-        self.hops[row] = rows
-        self.links[:, k.CROSSING] = a.link_hop
+        order = k.breadth_first(a.flow_hop_ptr, a.hop_parent, a.hop_child_ptr, a.hop_child)
+        there = np.ones(len(order), np.int64)
+        there[order[self._gone]] = 0
+        before = starts(there)
+        self.hop_row, self._first_row = before[order], before[a.flow_hop_ptr[:-1]]
 
-    def _onward(self, row: Ints) -> Ints:
+    def _time_hops(self) -> None:
+        """The pairs of a service and of the delay up to what is behind, where that is one, and the pair of each hop;
+        and the delays up to what is behind others."""
+        behind, kept = self._behind, ~self._gone
+        one = np.where(behind.count == 1, np.append(behind.delay, 0)[behind.begin[:-1]], 0)[kept]
+        services, self._delays = np.unique(self.program.arrays.hop_serialisation), np.unique(np.append(behind.delay, 0))
+        service = np.searchsorted(services, self.program.arrays.hop_serialisation[kept])
+        each = service * len(self._delays) + np.searchsorted(self._delays, one)
+        used, self._pair = np.unique(each, return_inverse=True)
+        service, delay = np.divmod(used, len(self._delays))
+        self._times = np.stack((services[service], self._delays[delay]), axis=1)
+
+    def _set_hops(self) -> None:
+        a, kept = self.program.arrays, ~self._gone
+        self._table("times", self._times.ravel())
+        self._table("delays", self._delays)
+        row = self.hop_row[kept]
+        queue_link = self.at["links"] + k.LINK_ROW * a.hop_link
+        queue_link = np.where(orderly(a), k.ORDERLY << k.HALF | queue_link, queue_link)
+        self.hops[row, k.QUEUE_LINK] = queue_link[kept]
+        times = self.at["times"] + 2 * self._pair
+        self.hops[row, k.ONWARD_TIMES] = self._onward()[kept] << k.HALF | times
+
+    def _onward(self) -> Ints:
         """The address of what is behind each hop, 0 where that is nothing: one hop, one end, or a fan of several."""
-        a, m = self.program.arrays, self.m
-        hop_ends = self.at["ends"] + k.END_ROW * a.hop_end
-        m[self.at["hop_ends"] : self.at["hop_ends"] + len(hop_ends)] = hop_ends
-        children = np.diff(a.hop_child_ptr)
-        first = self.at["hops"] + k.HOP_ROW * row[np.append(a.hop_child, 0)[a.hop_child_ptr[:-1]]]
-        onward = np.where(children > 0, first, np.append(hop_ends, 0)[a.hop_end_ptr[:-1]])
-        onward[self._behind == 0] = 0
-        several = self._behind > 1
-        fans = self._rows("fans", self._fans, k.FAN_ROW)
-        fans[:, k.CHILDREN] = (first << k.HALF | (first + k.HOP_ROW * children))[several]
-        fans[:, k.HOP_ENDS] = _both(self.at["hop_ends"] + a.hop_end_ptr)[several]
-        onward[several] = self.at["fans"] + k.FAN_ROW * np.arange(self._fans)
+        behind, several = self._behind, self._several
+        rows = self.hop_row[np.where(behind.is_hop, behind.number, 0)]
+        ends = self.at["ends"] + k.END_ROW * behind.number
+        address = np.where(behind.is_hop, self.at["hops"] + k.HOP_ROW * rows, ends)
+        onward = np.where(behind.count > 0, np.append(address, 0)[behind.begin[:-1]], 0)
+        counts = behind.count[several]
+        fans = self.at["fans"] + starts(1 + counts)
+        onward[several] = fans[:-1]
+        last = address[behind.begin[1:][several] - 1]
+        self.m[fans[:-1]] = last << k.HALF | fans[1:]
+        branches = runs(behind.begin[:-1][several], counts)
+        delays = self.at["delays"] + np.searchsorted(self._delays, behind.delay[branches])
+        self.m[runs(fans[:-1] + 1, counts)] = address[branches] << k.HALF | delays
         return onward
+
+    def _table(self, name: str, values: Ints) -> None:
+        self.m[self.at[name] : self.at[name] + len(values)] = values
 
     def _set_tapes(self) -> None:
         """Where the records of each row go."""
@@ -232,24 +258,6 @@ class Words:
 def _both(pointers: Ints) -> Ints:
     """Where each list begins and where it ends, in one word."""
     return np.asarray(pointers[:-1] << k.HALF | pointers[1:], np.int64)
-
-
-def _orderly(a: ProgramArrays) -> NDArray[np.bool_]:
-    """For each hop, whether all hops of its link come from one place: from the same link, from the same stage, or they
-    are a single hop.  A stage must always have the same latency, or tokens may leave it in another order than its
-    firings have."""
-    links = len(a.link_hop)
-    first = a.hop_parent == NO_NODE
-    source = a.flow_source[a.hop_flow]
-    place = np.where(first, links + source, a.hop_link[a.hop_parent])
-    some = np.zeros(links, np.int64)
-    some[a.hop_link] = place
-    steady = a.q_period[a.stage_latency] == 1
-    other = (place != some[a.hop_link]) | (first & ~steady[source])
-    orderly = np.ones(links, bool)
-    orderly[a.hop_link[other]] = False
-    orderly[np.bincount(a.hop_link, minlength=links) == 1] = True
-    return np.asarray(orderly[a.hop_link])
 
 
 def _sums(owner: Ints, values: Ints, groups: int) -> Ints:

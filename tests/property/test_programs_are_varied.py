@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from archsim.program import Flow, Program, Sequence
 from archsim.sim import compiled
+from archsim.sim._behind import passed
 from archsim.sim.outcome import Outcome
 from tests.property.programs import random_program
 from tests.property.results import result
@@ -26,7 +27,7 @@ KINDS = (
     *("join", "fork", "merge on a link", "recurrence", "loop", "initial tokens", "several ends", "tree of links"),
     *("direct delivery", "no token in a firing", "several tokens in a firing", "tokens dropped on arrival"),
     *("overlapping windows", "falling latency", "deadlock", "starved", "blocked", "queue at a link"),
-    "deliveries to a stage at one time",
+    *("deliveries to a stage at one time", "hop without waiting"),
 )
 
 
@@ -39,6 +40,8 @@ def kinds(program: Program) -> Iterator[str]:
         yield "fork"
     if max(Counter(hop.link for flow in program.flows for hop in flow.route).values(), default=0) > 1:
         yield "merge on a link"
+    if passed(program.arrays).any():
+        yield "hop without waiting"
     for stage in program.stages:
         latencies = stage.latency.values(stage.firings)
         if (latencies[1:] + stage.interval.values(stage.firings)[:-1] < latencies[:-1]).any():

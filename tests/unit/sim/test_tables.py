@@ -6,11 +6,13 @@ import pytest
 
 from archsim.errors import ArchsimError
 from archsim.program import End, Flow, Hop, Link, Program, Sequence, Stage
+from archsim.sim import _behind, reference
 from archsim.sim import _kernel as k
 from archsim.sim._tables import Words
 from archsim.sim.compiled import run
-from archsim.sim.outcome import wanted_of
+from archsim.sim.outcome import Outcome, wanted_of
 from tests.property.programs import random_program
+from tests.property.results import result
 
 ONE = Sequence((1,))
 EACH = Sequence((1,), 1)
@@ -90,12 +92,16 @@ def test_a_change_that_half_a_word_does_not_hold_is_refused() -> None:
     )
 
 
-def orderly(*flows: tuple[int, tuple[int, ...]], latency: Sequence = ONE) -> list[list[bool]]:
-    """For each flow, given by its source and its links, which of its links tokens cross without a queue."""
+def through(*flows: tuple[int, tuple[int, ...]], latency: Sequence = ONE, tokens: tuple[int, ...] = ()) -> Program:
+    """Flows, each given by its source and its links, of which it is ``tokens`` ps on each, by default 1."""
     stages = tuple(Stage(str(n), 4, Sequence((9,)), latency) for n in range(3))
     links = tuple(Link(str(n), 1) for n in range(5))
-    ways = [tuple(Hop(link, 1, n - 1) for n, link in enumerate(way)) for _, way in flows]
-    program = Program(
+    times = [tokens or (1,) * len(way) for _, way in flows]
+    ways = [
+        tuple(Hop(link, time, n - 1) for n, (link, time) in enumerate(zip(way, each, strict=True)))
+        for (_, way), each in zip(flows, times, strict=True)
+    ]
+    return Program(
         stages,
         tuple(
             Flow(str(n), source, ONE, (End(2, EACH, EACH, 9, len(way) - 1),), way)
@@ -103,9 +109,18 @@ def orderly(*flows: tuple[int, tuple[int, ...]], latency: Sequence = ONE) -> lis
         ),
         links,
     )
-    words = Words(program, wanted_of(program, frozenset()), 1 << 10)
-    marked = iter(words.hops[words.hop_row, k.QUEUE_LINK] < 0)
-    return [[bool(next(marked)) for _ in way] for _, way in flows]
+
+
+def orderly(*flows: tuple[int, tuple[int, ...]], latency: Sequence = ONE) -> list[list[bool]]:
+    """For each flow which of its links tokens cross without a queue."""
+    marked = iter(_behind.orderly(through(*flows, latency=latency).arrays).tolist())
+    return [[next(marked) for _ in way] for _, way in flows]
+
+
+def passed(*flows: tuple[int, tuple[int, ...]], tokens: tuple[int, ...] = ()) -> list[list[bool]]:
+    """For each flow at which of its links tokens never wait."""
+    marked = iter(_behind.passed(through(*flows, tokens=tokens).arrays).tolist())
+    return [[next(marked) for _ in way] for _, way in flows]
 
 
 class TestOrderlyLinks:
@@ -127,3 +142,37 @@ class TestOrderlyLinks:
         assert orderly((0, (0,)), (0, (0,))) == [[True]] * 2
         assert orderly((0, (0,)), (0, (0,)), latency=Sequence((20, 1))) == [[False]] * 2
         assert orderly((0, (0,)), latency=Sequence((20, 1))) == [[True]]
+
+
+class TestPassedLinks:
+    """No token waits where all come from one link that holds them as long or longer."""
+
+    def test_a_way_of_one_flow_but_its_first_link(self) -> None:
+        assert passed((0, (0, 1, 2))) == [[False, True, True]]
+
+    def test_links_that_flows_reach_together_from_one_link(self) -> None:
+        assert passed((0, (0, 1, 2)), (1, (0, 1, 3))) == [[False, True, True]] * 2
+
+    def test_a_link_that_holds_tokens_for_longer_has_them_wait(self) -> None:
+        assert passed((0, (0, 1, 2)), tokens=(5, 6, 3)) == [[False, False, True]]
+        assert passed((0, (0, 1, 2)), tokens=(5, 5, 6)) == [[False, True, False]]
+
+    def test_a_link_behind_two_links_or_one_and_a_stage(self) -> None:
+        assert passed((0, (0, 2, 3)), (0, (1, 2, 3))) == [[False, False, True]] * 2
+        assert passed((0, (0, 1)), (1, (1,))) == [[False, False], [False]]
+
+    @pytest.mark.parametrize("seed", range(300))
+    def test_the_reference_sees_no_waiting_there(self, seed: int) -> None:
+        program = random_program(seed)
+        outcome = result(reference.run, program)
+        if isinstance(outcome, Outcome):
+            a = program.arrays
+            assert not outcome.link_waited[a.hop_link[_behind.passed(a)]].any()
+
+    def test_what_is_behind_them_counts_as_behind_the_hop_before(self) -> None:
+        a = through((0, (0, 1, 2)), tokens=(7, 5, 4)).arrays
+        behind = _behind.Behind(a, _behind.passed(a))
+        assert behind.count.tolist() == [1, 0, 0]
+        assert (behind.number.tolist(), behind.is_hop.tolist()) == ([0], [False])
+        # heads cross three links of 1 ps, and each waits until its link can send on without a gap: 2 ps, then 1 ps
+        assert behind.delay.tolist() == [3 + 2 + 1 + 4]
