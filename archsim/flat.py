@@ -7,6 +7,7 @@ nothing has to be made for every one of them.
 from __future__ import annotations
 
 from collections.abc import Sequence as Seq
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from archsim.parts import NO_NODE, Hop, Link, Stage
 from archsim.sequences import Sequences, ints, runs, starts
 
-__all__ = ["Column", "Columns", "Ends", "ProgramArrays", "Route", "Trees", "grouped", "sums"]
+__all__ = ["Columns", "Ends", "ProgramArrays", "Route", "Rows", "Trees", "grouped", "sums"]
 
 Ints = NDArray[np.int64]
 
@@ -106,26 +107,30 @@ class Trees(NamedTuple):
     hangs: Ints
 
 
-class Column:
-    """Integers put together from single ones, lists and arrays."""
+class Rows:
+    """Rows of so many integers, put together from single ones and from whole columns."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
+        self._width = width
         self._parts: list[Ints] = []
         self._latest: list[int] = []
-        self.append = self._latest.append
         self.extend = self._latest.extend
+        """Put the integers of rows, one after the other."""
 
-    def put(self, values: Ints) -> None:
-        """An array more."""
-        if self._latest:
-            self._parts.append(ints(self._latest))
-            self._latest.clear()
-        self._parts.append(values)
+    def put(self, *columns: Ints) -> None:
+        """Several rows, of which each of ``columns`` has one thing."""
+        self._parts += [self._taken(), np.stack(columns)]
+
+    def _taken(self) -> Ints:
+        taken = ints(self._latest).reshape(-1, self._width).T
+        self._latest.clear()
+        return taken
 
     @property
-    def values(self) -> Ints:
-        """All of them."""
-        return np.concatenate([*self._parts, ints(self._latest)])
+    def columns(self) -> tuple[Ints, ...]:
+        """What all rows have, thing by thing."""
+        self._parts = [np.concatenate([*self._parts, self._taken()], axis=1)]
+        return tuple(self._parts[0])
 
 
 class Columns:
@@ -135,66 +140,53 @@ class Columns:
         """``sequences`` are those that emits, needs and frees are numbers of."""
         self.sequences = sequences
         self.names: list[str] = []
-        self._bits, self._sources, self._emits, self._initial = Column(), Column(), Column(), Column()
-        self._end_counts, self._hop_counts = Column(), Column()
-        self._ends = tuple(Column() for _ in Ends._fields)
-        self._hops = tuple(Column() for _ in Route._fields)
+        self._flows, self._ends, self._hops = Rows(6), Rows(len(Ends._fields)), Rows(len(Route._fields))
 
     def flow(
         self, name: str, source: int, emit: int, ends: Ends, route: Route, initial: int = 0, bits: int = 0
     ) -> None:
         """One flow more, see :class:`archsim.parts.Flow`."""
         self.names.append(name)
-        self._bits.append(bits)
-        self._sources.append(source)
-        self._emits.append(emit)
-        self._initial.append(initial)
-        self._end_counts.append(len(ends.stages))
-        self._hop_counts.append(len(route.links))
-        for column, values in zip((*self._ends, *self._hops), (*ends, *route), strict=True):
-            column.extend(values)
+        self._flows.extend((bits, source, emit, initial, len(ends.stages), len(route.links)))
+        self._ends.extend(chain.from_iterable(zip(*ends, strict=True)))
+        self._hops.extend(chain.from_iterable(zip(*route, strict=True)))
 
     def flows(
         self, names: Seq[str], sources: Ints, emits: Ints, end_counts: Ints, ends: Seq[Ints], initial: Ints, bits: Ints
     ) -> None:
         """Several flows more, without hops; ``ends`` are the columns of :class:`Ends`, for the ends of all of them."""
         self.names.extend(names)
-        self._bits.put(bits)
-        self._sources.put(sources)
-        self._emits.put(emits)
-        self._initial.put(initial)
-        self._end_counts.put(end_counts)
-        self._hop_counts.put(np.zeros_like(end_counts))
-        for column, values in zip(self._ends, ends, strict=True):
-            column.put(values)
+        self._flows.put(bits, sources, emits, initial, end_counts, np.zeros_like(end_counts))
+        self._ends.put(*ends)
 
     @property
     def end_counts(self) -> Ints:
         """The ends of each flow."""
-        return self._end_counts.values
+        return self._flows.columns[4]
 
     @property
     def bits(self) -> Ints:
         """The bits of a token of each flow."""
-        return self._bits.values
+        return self._flows.columns[0]
 
     def flatten(self, stages: Seq[Stage], links: Seq[Link], trees: Trees | None = None) -> ProgramArrays:
         """The arrays of a Program of these flows."""
-        end_counts, flows = self._end_counts.values, len(self.names)
+        _, source, emit, initial, end_counts, hop_counts = self._flows.columns
+        flows = len(self.names)
         end_ptr, end_flow = starts(end_counts), np.repeat(np.arange(flows), end_counts)
-        end_stage, need, free, capacity, node = (column.values for column in self._ends)
-        hops = _hops(self._hop_counts.values, [column.values for column in self._hops], trees)
+        end_stage, need, free, capacity, node = self._ends.columns
+        hops = _hops(hop_counts, self._hops.columns, trees)
         if trees is not None:
             routed = np.zeros(flows, bool)
             routed[trees.flows] = True
             hanging = routed[end_flow]
-            node[hanging] = trees.hangs + self._hop_counts.values[end_flow[hanging]]
+            node = node.copy()
+            node[hanging] = trees.hangs + hop_counts[end_flow[hanging]]
         end_node = np.where(node == NO_NODE, NO_NODE, node + hops.edges[end_flow])
         hop_parent = np.where(hops.parent == NO_NODE, NO_NODE, hops.parent + hops.edges[hops.flow])
         timed = [self.sequences.of(of) for of in ([s.interval for s in stages], [s.latency for s in stages])]
-        tables, numbers = self.sequences.used([*timed, self._emits.values, need, free])
+        tables, numbers = self.sequences.used([*timed, emit, need, free])
         interval, latency, emit, need, free = numbers
-        source = self._sources.values
         in_ptr, stage_in = grouped(end_stage, len(stages))
         out_ptr, stage_out = grouped(source, len(stages))
         child_ptr, child = grouped(hop_parent, len(hops.flow))
@@ -214,7 +206,7 @@ class Columns:
             stage_out=stage_out,
             flow_source=source,
             flow_emit=emit,
-            flow_initial=self._initial.values,
+            flow_initial=initial,
             flow_end_ptr=end_ptr,
             flow_hop_ptr=hops.edges,
             end_flow=end_flow,
@@ -269,10 +261,13 @@ def _hops(counts: Ints, own: Seq[Ints], trees: Trees | None) -> _Hops:
 
 def sums(a: ProgramArrays, sequence: Ints, firings: Ints) -> Ints:
     """The sum of the first ``firings`` values of each ``sequence`` that is given by its number and grows by nothing."""
-    start, period = a.q_start[sequence], a.q_period[sequence]
-    before = np.concatenate(([0], np.cumsum(a.pool)))  # the sum of the pool before each of its places
-    whole, rest = np.divmod(firings, period)
-    once, part = before[start + period] - before[start], before[start + rest] - before[start]
+    start = a.q_start[sequence]
+    whole, rest = np.divmod(firings, a.q_period[sequence])
+    part = np.zeros_like(firings)
+    some = np.flatnonzero(rest)
+    edges = np.stack((start, start + rest), axis=1)[some].ravel()
+    part[some] = np.add.reduceat(a.pool, edges)[::2] if len(some) else 0
+    once = np.add.reduceat(a.pool, a.q_start)[sequence] if len(sequence) else part
     return np.asarray(whole * once + part + firings * a.q_offset[sequence], np.int64)
 
 

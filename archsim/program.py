@@ -184,7 +184,7 @@ def _sound(a: ProgramArrays) -> bool:
     least = np.minimum.reduceat(a.pool, a.q_start) + a.q_offset
     first, last = a.pool[a.q_start], a.pool[a.q_start + a.q_period - 1]
     falls = first + a.q_offset < 0  # nothing is freed at first
-    inside = np.flatnonzero(np.diff(a.pool) < 0)
+    inside = np.flatnonzero(a.pool[1:] < a.pool[:-1])
     owner = np.searchsorted(a.q_start, inside, side="right") - 1
     falls[owner[inside + 1 < a.q_start[owner] + a.q_period[owner]]] = True
     wraps = first + a.q_increment - last < 0

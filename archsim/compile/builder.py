@@ -15,9 +15,9 @@ from archsim.compile.elementwise import operations_by_row, unit_rate
 from archsim.compile.known import known
 from archsim.compile.regions import Cells
 from archsim.compile.routes import Requests, forest, gates, keys_of, number_of_buffers, places
-from archsim.flat import Column, Columns, Ends, Route, Trees
+from archsim.flat import Columns, Ends, Route, Rows, Trees
 from archsim.noc.board import HOST, Board, LinkKey
-from archsim.program import NO_NODE, Hop, Link, Program, Sequence, Stage
+from archsim.program import NO_NODE, Link, Program, Sequence, Stage
 from archsim.sequences import first_uses, ints, starts
 from archsim.spec.tile import Operator, Tile
 from archsim.units import duration_ps
@@ -83,8 +83,8 @@ class Builder:
         self._rate_of: list[int] = []  # of each link
         self._by_model: dict[int, int] = {}
         self._by_kind: dict[tuple[object, object], int] = {}
-        self._routed, self._from, self._carried = Column(), Column(), Column()  # flows that await their routes
-        self._to = Column()  # the tile of each of their ends
+        self._routed = Rows(3)  # flows that await their routes: number, tile, bits that they carry
+        self._to = Rows(1)  # the tile of each of their ends
         self._constants: dict[int, Sequence] = {}
         self._one, self._each = self.known.sequences.of([ONE, EACH]).tolist()
 
@@ -142,10 +142,12 @@ class Builder:
         """The bits a second (operations, at a functional unit) of the link of that key."""
         return self._rates[self._model(key)[1]]
 
-    def hop(self, key: LinkKey, amount: int, parent: int = NO_NODE) -> Hop:
-        """A hop over the link of ``key`` for tokens of ``amount`` bits (operations, at a functional unit)."""
-        link = self.link(key)
-        return Hop(link, self._service(self._rate_of[link], amount), parent)
+    def chain(self, *hops: tuple[LinkKey, int]) -> Route:
+        """One hop after the other, each given by the key of its link and the bits (operations, at a functional unit)
+        of a token there."""
+        links = [self.link(key) for key, _ in hops]
+        services = [self._service(self._rate_of[link], amount) for link, (_, amount) in zip(links, hops, strict=True)]
+        return Route(links, services, range(-1, len(links) - 1))
 
     def _service(self, rate: int, amount: int) -> int:
         """The time of an amount at that rate, by its number."""
@@ -157,13 +159,11 @@ class Builder:
 
     # -- element-wise work ----------------------------------------------------------------------
 
-    def unit_hops(self, tile: int, operations: dict[Operator, int]) -> list[Hop]:
+    def unit_hops(self, tile: int, operations: dict[Operator, int]) -> Route:
         """Hops over the functional units that ``operations`` (elements of each operator, for one token)
         need in ``tile``."""
-        hops: list[Hop] = []
-        for row, amount in operations_by_row(self.tile, operations).items():
-            hops.append(self.hop(("unit", tile, row), amount, len(hops) - 1 if hops else NO_NODE))
-        return hops
+        rows = operations_by_row(self.tile, operations)
+        return self.chain(*[(("unit", tile, row), amount) for row, amount in rows.items()])
 
     def count_units(self, operations: dict[Operator, int], times: int) -> None:
         """Count ``operations`` of the functional units, ``times`` an image."""
@@ -172,22 +172,20 @@ class Builder:
             component = self.tile.components.get(row) or self.tile.core.components[row]
             self.work.add(f"{level}.{row}", component.unit_action, amount * times)
 
-    def delay(self, hops: Seq[Hop]) -> int:
+    def delay(self, hops: Route) -> int:
         """The time in ps for a token to cross a chain of hops with nothing else on them."""
-        total = 0
-        for k, now in enumerate(hops):
-            onward = hops[k + 1].serialisation if k + 1 < len(hops) else 0
-            total += self.links[now.link].hop + max(0, now.serialisation - onward)
+        total = after = 0
+        for link, service in zip(reversed(hops.links), reversed(hops.serialisations), strict=True):
+            total += self.links[link].hop + max(0, service - after)
+            after = service
         return total
 
     # -- flows ----------------------------------------------------------------------------------
 
-    def local(
-        self, name: str, source: int, target: int, firings: int, bits: int, hops: Seq[Hop], capacity: int
-    ) -> None:
+    def local(self, name: str, source: int, target: int, firings: int, bits: int, hops: Route, capacity: int) -> None:
         """A flow inside a tile of one token a firing, from one stage to another that takes one a firing."""
-        ends = Ends([target], [self._each], [self._each], [capacity], [len(hops) - 1 if hops else NO_NODE])
-        self.flows.flow(name, source, self._one, ends, Route.of(hops), bits=bits)
+        ends = Ends([target], [self._each], [self._each], [capacity], [len(hops.links) - 1])
+        self.flows.flow(name, source, self._one, ends, hops, bits=bits)
 
     def keep(self, name: str, stage: int, begun: Ints, ended: Ints, bits: int) -> None:
         """Room in the tile of ``stage`` for values of ``bits`` bits that it keeps from one firing to another: up to and
@@ -201,15 +199,13 @@ class Builder:
         ends = Ends([stage], [need], [free], [UNBOUNDED], [NO_NODE])
         self.flows.flow(name, stage, emit, ends, Route(), bits=bits)
 
-    def gather(self, name: str, source: int, start: Seq[Hop], tiles: tuple[int, int], target: int, bits: int) -> None:
+    def gather(self, name: str, source: int, start: Route, tiles: tuple[int, int], target: int, bits: int) -> None:
         """A flow of one token a firing to a stage that takes one a firing, from one of ``tiles`` to the other; it
         crosses the links of ``start`` first."""
-        self._routed.append(len(self.flows.names))
-        self._from.append(tiles[0])
-        self._carried.append(bits * self.stages[source].firings)
-        self._to.append(tiles[1])
+        self._routed.extend((len(self.flows.names), tiles[0], bits * self.stages[source].firings))
+        self._to.extend((tiles[1],))
         ends = Ends([target], [self._each], [self._each], [UNBOUNDED], [NO_NODE])
-        self.flows.flow(name, source, self._one, ends, Route.of(start), bits=bits)
+        self.flows.flow(name, source, self._one, ends, start, bits=bits)
 
     def connect(
         self, name: str, sources: Seq[Source], sinks: Seq[Sink], pixels: int, cells: Cells | None = None
@@ -222,9 +218,8 @@ class Builder:
         made = self.known.bundles(sources, sinks, pixels, cells)
         flows, readings = len(made.source), len(made.sink)
         bits = made.channels * self.value_bits
-        self._routed.put(np.arange(flows) + len(self.flows.names))
-        self._from.put(ints([source.tile for source in sources])[made.source])
-        self._carried.put(bits * made.tokens)
+        tiles = ints([source.tile for source in sources])[made.source]
+        self._routed.put(np.arange(flows) + len(self.flows.names), tiles, bits * made.tokens)
         self._to.put(ints([sink.tile for sink in sinks])[made.sink])
         stages = ints([sink.stage for sink in sinks])[made.sink]
         ends = stages, made.need, made.free, np.full(readings, UNBOUNDED), np.full(readings, NO_NODE)
@@ -238,9 +233,9 @@ class Builder:
 
     def _trees(self) -> Trees:
         """The routes of all flows between tiles, in their order."""
-        flows = self._routed.values
+        flows, source, carried = self._routed.columns
         counts = self.flows.end_counts[flows]
-        asked = Requests(self._from.values, starts(counts), self._to.values, self._carried.values)
+        asked = Requests(source, starts(counts), self._to.columns[0], carried)
         found = forest(self.board, asked, gates(self.board, asked))
         links = self._links_of(found.place)
         bits = np.repeat(self.flows.bits[flows], np.diff(found.edges))

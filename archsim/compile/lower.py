@@ -29,9 +29,9 @@ from archsim.compile.spread import Spread, ready_times
 from archsim.compile.tensors import HOST_FIRINGS, IN_REGISTERS, Tensor, layer_window, rows_per_channel
 from archsim.compile.work import MacWork
 from archsim.errors import CompileError
+from archsim.flat import Route
 from archsim.hardware.mvm import mvm_timing
-from archsim.noc.board import HOST
-from archsim.program import Hop
+from archsim.noc.board import HOST, LinkKey
 from archsim.spec.tile import Operator, Tile
 from archsim.workload.graph import INPUT, Graph, Layer
 
@@ -313,11 +313,11 @@ class _Lowering(Riders):
         name = f"{group.layer.name}[{group.first}.{placement.part}]"
         inputs = part.inputs[1] - part.inputs[0]
         bits = group.count * inputs * builder.value_bits
-        buffer = builder.hop(("buffer", placement.tile), bits)
-        hops = [buffer, builder.hop(("bus", placement.tile), bits, 0), *self._array_hop(group, part, placement.tile)]
+        layer, tile = group.layer.name, placement.tile
+        array = self._array_hop(group, part, tile)
+        hops = builder.chain((("buffer", tile), bits), (("bus", tile), bits), *array)
         loading = self.core_work.load_ps(part)
         before = sum(timing.before_ps) + loading
-        layer, tile = group.layer.name, placement.tile
         latency = max(1, before - builder.delay(hops))
         interval = max(1, loading, *timing.before_ps)
         fetch = builder.stage(f"{name} fetch", group.firings, interval, latency, kind="fetch", layer=layer, tile=tile)
@@ -337,13 +337,13 @@ class _Lowering(Riders):
         builder.work.same(key, lambda: self.core_work.count_mvm(part, windows))
         return fetch, mvm
 
-    def _array_hop(self, group: _Group, part: Part, tile: int) -> list[Hop]:
+    def _array_hop(self, group: _Group, part: Part, tile: int) -> list[tuple[LinkKey, int]]:
         """The mac-array that the operands of a firing cross, which all layers in a tile share; none in a crossbar."""
         work = self.core_work
         if not isinstance(work, MacWork):
             return []
         steps = part.count * (1 if group.layer.private else group.count)
-        return [self.builder.hop(("unit", tile, work.array), work.lanes(steps), 1)]
+        return [(("unit", tile, work.array), work.lanes(steps))]
 
     def _sum(self, group: _Group, tree: SumTree, mvms: dict[Placement, int], parent: Parent | None = None) -> int:
         """The stages that add up one range of outputs along a tree of tiles; the root applies the activation and
@@ -357,7 +357,7 @@ class _Lowering(Riders):
         additions = -(-part.additions // group.count) if group.layer.private else part.additions
         operations: dict[Operator, int] = {"add": additions + len(tree.children) * columns}
         stage = mvms[placement]
-        start: list[Hop] = []
+        start = Route()
         if parent is None:
             stage = self._out_of_sum(group, placement, operations, name, stage, bits)
         elif tree.children:
@@ -373,7 +373,7 @@ class _Lowering(Riders):
             self._sum(group, child, mvms, (stage, placement.tile))
         return stage
 
-    def _units(self, group: _Group, tile: int, operations: dict[Operator, int]) -> list[Hop]:
+    def _units(self, group: _Group, tile: int, operations: dict[Operator, int]) -> Route:
         """The functional units that the results of one firing cross, counted for the ledger."""
         self.builder.count_units(operations, group.windows)
         return self.builder.unit_hops(tile, {operator: group.count * n for operator, n in operations.items()})

@@ -92,7 +92,7 @@ class Base:
     def _out_stage(self, name: str, layer: str, tile: int, firings: int, values: int, after: int) -> int:
         """An out stage whose output is written into a buffer of the same tile ``after`` ps after it could start."""
         builder = self.builder
-        write = builder.delay([builder.hop(("buffer", tile), values * builder.value_bits)])
+        write = builder.delay(builder.chain((("buffer", tile), values * builder.value_bits)))
         return builder.stage(
             f"{name} out", firings, self.cycle_ps, max(1, after - write), layer=layer, tile=tile, kind="out"
         )

@@ -67,14 +67,14 @@ class Workers(Base):
         body = builder.stage(f"{name} {kind}", firings, cycle, cycle, layer=label, tile=tile, kind=kind)
         bits = each * values * builder.value_bits
         hops = builder.unit_hops(tile, {operator: each * count for operator, count in operations.items()})
-        if held_for and not hops:
-            hops = [builder.hop(("buffer", tile), bits)]
+        if held_for and not hops.links:
+            hops = builder.chain((("buffer", tile), bits))
         out = self._out_stage(name, label, tile, firings, values, cycle - builder.delay(hops))
         builder.count_units(operations if work is None else work, windows)
         builder.local(f"{name} values", body, out, firings, bits, hops, IN_REGISTERS)
         if streamed:
             much = each * streamed
-            ways = [builder.hop(("buffer", tile), much), builder.hop(("bus", tile), much, 0)]
+            ways = builder.chain((("buffer", tile), much), (("bus", tile), much))
             builder.local(f"{name} operand", body, out, firings, much, ways, IN_REGISTERS)
         self.core_work.count_out(values, windows)
         return body, out

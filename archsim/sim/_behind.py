@@ -1,8 +1,8 @@
 """What is behind each hop for the compiled engine: the hops and ends that tokens go on to, and how much later.
 
 Where a token can never wait there is nothing to work out.  Let all tokens of a link come from one other link P, on
-which they take as long or longer: token k starts at P at s(k) and keeps it busy for p(k), and the link for h(k) <= p(k).
-Then
+which they take as long or longer: token k starts at P at s(k) and keeps it busy for p(k), and then the link for
+h(k) <= p(k).  So
 
     s(k) >= s(k-1) + p(k-1)                      P serves one token after the other
     its head is here at  s(k) + c + p(k) - h(k)  with c the crossing of P (see ``docs/timing.md``)

@@ -19,7 +19,7 @@ def test_a_flow_crosses_its_own_hops_first_and_then_the_board(flows):
     builder = Builder(BOARD, 16)
     stages = [builder.stage(name, 3, 1, 1, layer="", tile=0, kind="") for name in "ab"]
     for number, (source, target, hops) in enumerate(flows):
-        start = [builder.hop(("bus", k), 8, k - 1) for k in range(hops)]
+        start = builder.chain(*[(("bus", k), 8) for k in range(hops)])
         if number % 2:
             builder.local(f"flow {number}", *stages, 3, 64, start, 1)
         else:
