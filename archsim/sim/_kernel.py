@@ -141,7 +141,7 @@ DELIVERY_RECORD = 1  # time
 PASSAGE_RECORD = 2  # start, waited
 
 
-_compiled = entry("the event loop", seconds=7)
+_compiled = entry("the event loop", seconds=10)
 
 
 @helper
