@@ -26,6 +26,7 @@ __all__ = [
     "Demand",
     "Mapped",
     "Order",
+    "Placed",
     "Placement",
     "Room",
     "cut",
@@ -90,6 +91,14 @@ class Placement(NamedTuple):
     first: int
     copies: int
     tile: int
+
+
+class Placed(NamedTuple):
+    """Where every part stands, None if the board cannot take them all; ``either_way`` if that is so whether estimates
+    of buffers and unit times must hold or not."""
+
+    placements: list[Placement] | None
+    either_way: bool
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,8 @@ class _Tiles:
         self.load = [UNIT_LOAD] * count
         self._reached: dict[tuple[int, _Piece], int] = {}
         self._roomy: dict[tuple[int, int], int] = {}
+        self.estimates_decide = False
+        """Whether a piece would have gone elsewhere, or nowhere, if they had to hold, or had not."""
 
     def nearest(self, area: int, piece: _Piece) -> int | None:
         """The first tile that takes ``piece`` in ``area`` or the nearest area; where none does, unless placement is
@@ -188,7 +199,9 @@ class _Tiles:
                 self._reached[key] = place
                 return tile
         self._reached[key] = end
-        return None if self.strict else self._roomiest(least)
+        found = self._roomiest(least)
+        self.estimates_decide |= found is not None
+        return None if self.strict else found
 
     def _roomiest(self, cores: int) -> int | None:
         fitting = [tile for tile, free in enumerate(self.cores) if free >= cores]
@@ -233,15 +246,14 @@ def place(
     order: Order,
     *,
     strict: bool = True,
-) -> list[Placement] | None:
-    """Where every part of every copy stands; None if the board cannot take them all.  ``layers`` are in the order of
-    the network.
+) -> Placed:
+    """Where every part of every copy stands.  ``layers`` are in the order of the network.
 
     ``strict`` holds the estimates of buffers and unit times against what tiles have; otherwise a part that finds no
     such tile goes where most is left.
     """
     if sum(least_cores(mapped, copies[mapped.layer.name], room) for mapped in layers) > room.all_cores:
-        return None
+        return Placed(None, True)
     keys: dict[Order, Callable[[Mapped], tuple[int, ...]]] = {
         "network": lambda m: (m.layer.windows == 1,),
         "largest": lambda m: (m.layer.windows == 1, -_largest(m)),
@@ -256,7 +268,7 @@ def _largest(mapped: Mapped) -> int:
 
 def _placed(
     layers: Sequence[Mapped], copies: Mapping[str, int], room: Room, spatial: Mapping[str, int], strict: bool
-) -> list[Placement] | None:
+) -> Placed:
     """All parts, layer by layer in the order given."""
     tiles = _Tiles(room, strict)
     placements: list[Placement] = []
@@ -267,9 +279,9 @@ def _placed(
         for area, first, end in _bands(count, room.chips * room.areas, mapped.layer.windows):
             found = run.several(area, first, end) if len(mapped.parts) == 1 else run.split(area, first, end)
             if found is None:
-                return None
+                return Placed(None, not tiles.estimates_decide)
             placements += found
-    return sorted(placements, key=lambda p: (p.layer, p.first, p.part))
+    return Placed(sorted(placements, key=lambda p: (p.layer, p.first, p.part)), not tiles.estimates_decide)
 
 
 def least_cores(mapped: Mapped, copies: int, room: Room) -> int:

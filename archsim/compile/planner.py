@@ -41,7 +41,7 @@ COARSER = 1.25
 """The ratio of intervals between two attempts when buffers came out too small in all before."""
 
 
-KEPT = 8
+KEPT = 32
 """The placements that are kept of each way to plan."""
 
 KEPT_BOARDS = 4
@@ -233,9 +233,10 @@ class Planner:
         key = tuple(copies[layer.name] for layer in self.layers), order, strict
         if key not in self._placed:
             found = place(self.mapped(copies), copies, self.room, self.spatial, order, strict=strict)
-            while len(self._placed) >= KEPT:
-                del self._placed[next(iter(self._placed))]
-            self._placed[key] = found
+            for kind in (strict, not strict) if found.either_way else (strict,):
+                while len(self._placed) >= KEPT:
+                    del self._placed[next(iter(self._placed))]
+                self._placed[*key[:2], kind] = found.placements
         return self._placed[key]
 
     def balanced(self, copies: Copies, order: Order, *, strict: bool) -> Copies:
