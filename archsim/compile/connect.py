@@ -48,7 +48,7 @@ _Key = tuple[Channels, int, bool]
 class Source:
     """``stage`` on ``tile`` puts out channels [lo, hi) of ``pixels``, ``each`` of them a firing, ``firings`` an image.
 
-    ``share`` is the part of the width, 0 to 1, that the pixels were dealt by.
+    ``share`` is the part of the width that the pixels were dealt by.
     """
 
     stage: int

@@ -89,6 +89,9 @@ class Words:
     def _rows(self, name: str, count: int, row: int) -> Ints:
         return self.m[self.at[name] : self.at[name] + count * row].reshape(count, row)
 
+    def _table(self, name: str, values: Ints) -> None:
+        self.m[self.at[name] : self.at[name] + len(values)] = values
+
     def _set_header(self, wanted: Wanted) -> None:
         at, m, a = self.at, self.m, self.program.arrays
         m[k.STAGES_FROM], m[k.STAGES_TO] = at["stages"], at["stages"] + self.stages.size
@@ -107,7 +110,7 @@ class Words:
         a, rows = self.program.arrays, self.stages
         rows[:, k.TO_FIRE] = a.stage_firings
         rows[:, k.FIRST] = k.NONE
-        self.m[self.at["stage_in"] : self.at["stage_in"] + len(a.stage_in)] = self.at["ends"] + k.END_ROW * a.stage_in
+        self._table("stage_in", self.at["ends"] + k.END_ROW * a.stage_in)
         rows[:, k.INS] = _both(self.at["stage_in"] + a.stage_in_ptr)
         first = self.at["flows"] + k.FLOW_ROW * a.stage_out_ptr[:-1]
         rows[:, k.OUTS] = first << k.HALF | self._emissions.place[self._emissions.of_stage]
@@ -123,7 +126,7 @@ class Words:
         first = self.at["hops"] + k.HOP_ROW * self._first_row
         rows[:, k.ROOTS] = first << k.HALF | (first + k.HOP_ROW * roots)
         pointers, members = grouped(np.where(a.end_node == NO_NODE, a.end_flow, -1), len(rows))
-        self.m[self.at["direct"] : self.at["direct"] + len(members)] = self.at["ends"] + k.END_ROW * members
+        self._table("direct", self.at["ends"] + k.END_ROW * members)
         rows[:, k.DIRECT] = _both(self.at["direct"] + pointers)
         rows[:, k.EMITTED] = a.flow_initial
         self.flows[:] = rows[a.stage_out]
@@ -192,9 +195,6 @@ class Words:
         delays = self.at["delays"] + np.searchsorted(self._delays, behind.delay[branches])
         self.m[runs(fans[:-1] + 1, counts)] = address[branches] << k.HALF | delays
         return onward
-
-    def _table(self, name: str, values: Ints) -> None:
-        self.m[self.at[name] : self.at[name] + len(values)] = values
 
     def _set_tapes(self) -> None:
         """Where the records of each row go."""
